@@ -1,0 +1,353 @@
+"""Bins: in which cell does a value fall. Fitted edges and levels live here and nowhere else.
+
+Knows the order of cells and how to name them to a person. Has never heard of arrays, counts, files
+or divergences; a value meets an edge only in :mod:`kl_drift.counting`.
+
+Two kinds. Numeric bins have open ends, so no number is ever out of range::
+
+    below e₀ | [e₀, e₁) | … | [eᵣ₋₁, ∞) | NaN (floats only) | null
+
+−∞ falls in the first cell and +∞ in the last of the open ends. An *atom*, one value with a cell of
+its own, is the cell between a value and its successor in the column's domain; it needs no special
+case. Category bins are::
+
+    level₀ | … | levelₖ | other (of the reference, not kept) | unseen (not in it) | null
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
+
+from kl_drift import canonical
+from kl_drift.errors import BinsError
+
+Domain: TypeAlias = Literal[
+    "integer", "float", "decimal", "date", "time", "timestamp", "instant", "duration"
+]
+"""The ordered sets in which edges live; ``instant`` is a timestamp with a zone."""
+
+Number: TypeAlias = int | float
+"""A value of a domain: a float, or an integer in the domain's unit.
+
+The unit is 1 for integers, 10⁻ˢᶜᵃˡᵉ for decimals, days for dates, microseconds for the rest.
+"""
+
+_T = TypeVar("_T")
+_EPOCH = datetime(1970, 1, 1)
+_LEVEL_WIDTH = 60
+
+
+def successor(value: Number) -> Number:
+    """Return the next value of the domain after ``value``."""
+    return math.nextafter(value, math.inf) if isinstance(value, float) else value + 1
+
+
+def level_hash(level: str) -> bytes:
+    """Return the 8 bytes that stand for a level which is known but not kept."""
+    return hashlib.blake2b(level.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def number_text(value: Number, domain: Domain, scale: int = 0) -> str:
+    """Write a value of a domain for a person: ``135``, ``2013-02-08``, ``12.50``."""
+    if domain == "float":
+        return _float_text(float(value))
+    try:
+        return _integer_text(int(value), domain, scale)
+    except OverflowError:  # a date beyond the years that datetime can write
+        return f"{value} days" if domain == "date" else f"{value} µs"
+
+
+def _integer_text(value: int, domain: Domain, scale: int) -> str:
+    if domain == "decimal":
+        return str(Decimal(value).scaleb(-scale))
+    if domain == "integer":
+        return str(value)
+    if domain == "date":
+        return (_EPOCH + timedelta(days=value)).date().isoformat()
+    since = timedelta(microseconds=value)
+    moments = {
+        "time": lambda: (_EPOCH + since).time().isoformat(),
+        "timestamp": lambda: (_EPOCH + since).isoformat(sep=" "),
+        "instant": lambda: (_EPOCH + since).isoformat(sep=" ") + "Z",
+        "duration": lambda: str(since),
+    }
+    return moments[domain]()
+
+
+def _float_text(value: float) -> str:
+    """Write whole numbers whole and long fractions with six digits."""
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    shortest = repr(value)
+    return shortest if len(shortest) <= 9 else f"{value:.6g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericBins:
+    """Cells between fitted edges of an ordered column.
+
+    Parameters
+    ----------
+    domain : Domain
+        What the edges are measured in.
+    edges : tuple of int or float
+        Strictly increasing; the cell of ``x`` is the number of edges ≤ ``x``. Floats for the domain
+        ``float``, integers in the domain's unit otherwise. May be empty: then every value shares
+        one cell.
+    scale : int
+        Digits after the point, for the domain ``decimal``.
+
+    Raises
+    ------
+    BinsError
+        If the edges are not strictly increasing, not finite, or not of the domain.
+    """
+
+    domain: Domain
+    edges: tuple[Number, ...]
+    scale: int = 0
+
+    def __post_init__(self) -> None:
+        wanted = float if self.domain == "float" else int
+        for edge in self.edges:
+            if type(edge) is not wanted or not math.isfinite(edge):
+                raise BinsError(
+                    f"edge {edge!r} is not a finite {wanted.__name__}, "
+                    f"as bins over the domain {self.domain!r} need"
+                )
+        for low, high in zip(self.edges, self.edges[1:], strict=False):
+            if not low < high:
+                raise BinsError(f"edges must increase: {low!r} is followed by {high!r}")
+
+    @property
+    def ordered(self) -> bool:
+        """Whether neighbouring value cells are neighbours in meaning."""
+        return True
+
+    @property
+    def value_cells(self) -> int:
+        """How many cells hold ordinary values; they come first."""
+        return len(self.edges) + 1
+
+    @property
+    def nan_cell(self) -> int | None:
+        """The index of the cell for NaN; ``None`` where the domain has no NaN."""
+        return self.value_cells if self.domain == "float" else None
+
+    @property
+    def null_cell(self) -> int:
+        """The index of the cell for nulls: the last."""
+        return self.cells - 1
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return self.value_cells + (self.domain == "float") + 1
+
+    def label(self, first: int, last: int | None = None) -> str:
+        """Name a cell, or the run of value cells from ``first`` to ``last``, in words."""
+        last = first if last is None else last
+        if first == self.null_cell:
+            return "null"
+        if first == self.nan_cell:
+            return "NaN"
+        low = self.edges[first - 1] if first else None
+        high = self.edges[last] if last < len(self.edges) else None
+        if low is None:
+            return "any value" if high is None else f"below {self.text(high)}"
+        if high is None:
+            before = self._last_within(low)
+            return f"{self.text(low)} or more" if before is None else f"above {self.text(before)}"
+        final = self._last_within(high)
+        if final == low:
+            return f"exactly {self.text(low)}"
+        return f"{self.text(low)} to {self.text(high if final is None else final)}"
+
+    def text(self, value: Number) -> str:
+        """Write a value of this domain for a person."""
+        return number_text(value, self.domain, self.scale)
+
+    def _last_within(self, edge: Number) -> Number | None:
+        """Return the value just before ``edge`` where that is the number a person would say."""
+        if not isinstance(edge, float):
+            return edge - 1
+        before = math.nextafter(edge, -math.inf)
+        return before if len(repr(before)) < len(repr(edge)) else None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the bins as plain JSON types."""
+        plain: dict[str, object] = {
+            "kind": "numeric",
+            "domain": self.domain,
+            "edges": list(self.edges),
+        }
+        if self.domain == "decimal":
+            plain["scale"] = self.scale
+        return plain
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the bins: equal for equal bins, on every machine."""
+        return canonical.digest(self.to_dict())
+
+
+LevelDomain: TypeAlias = Literal[
+    "string", "binary", "boolean", "integer", "float", "decimal", "date", "hour", "weekday"
+]
+"""What the levels of category bins are the text of."""
+
+_HASH_BYTES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryBins:
+    """Cells for the levels of a categorical column.
+
+    Parameters
+    ----------
+    domain : LevelDomain
+        What the levels are the text of.
+    levels : tuple of str
+        The levels kept, each a cell, commonest in the reference first.
+    known : bytes
+        The levels seen in the reference and not kept: their 8-byte hashes, sorted, end to end.
+        They tell ``other`` from ``unseen`` without carrying every name.
+    singletons : int
+        How many levels the reference held exactly once; by Good and Turing the share of rows that
+        new levels should be expected to take.
+
+    Raises
+    ------
+    BinsError
+        If a level occurs twice or ``known`` is not a sorted run of hashes.
+    """
+
+    domain: LevelDomain
+    levels: tuple[str, ...]
+    known: bytes = b""
+    singletons: int = 0
+
+    def __post_init__(self) -> None:
+        if len(set(self.levels)) != len(self.levels):
+            twice = next(level for level in self.levels if self.levels.count(level) > 1)
+            raise BinsError(f"level {twice!r} is listed twice; each level has one cell")
+        hashes = [self.known[i : i + _HASH_BYTES] for i in range(0, len(self.known), _HASH_BYTES)]
+        if len(self.known) % _HASH_BYTES or hashes != sorted(hashes):
+            raise BinsError("the known levels are not a sorted run of 8-byte hashes")
+
+    @property
+    def ordered(self) -> bool:
+        """Whether neighbouring value cells are neighbours in meaning."""
+        return self.domain in ("hour", "weekday")
+
+    @property
+    def value_cells(self) -> int:
+        """How many cells hold values: the levels, ``other`` and ``unseen``."""
+        return len(self.levels) + 2
+
+    @property
+    def nan_cell(self) -> int | None:
+        """``None``: a NaN among categories is a level like any other."""
+        return None
+
+    @property
+    def other_cell(self) -> int:
+        """The index of the cell for levels of the reference that were not kept."""
+        return len(self.levels)
+
+    @property
+    def unseen_cell(self) -> int:
+        """The index of the cell for levels that the reference never held."""
+        return len(self.levels) + 1
+
+    @property
+    def null_cell(self) -> int:
+        """The index of the cell for nulls: the last."""
+        return len(self.levels) + 2
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return len(self.levels) + 3
+
+    def label(self, first: int, last: int | None = None) -> str:
+        """Name a cell, or the run of cells from ``first`` to ``last``, in words."""
+        if last is not None and last != first:
+            return f"{self.label(first)} to {self.label(last)}"
+        special = {
+            self.other_cell: "other levels",
+            self.unseen_cell: "levels never in the reference",
+            self.null_cell: "null",
+        }
+        return special.get(first) or level_text(self.levels[first])
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the bins as plain JSON types."""
+        return {
+            "kind": "categories",
+            "domain": self.domain,
+            "levels": list(self.levels),
+            "known": base64.b64encode(self.known).decode(),
+            "singletons": self.singletons,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the bins: equal for equal bins, on every machine."""
+        return canonical.digest(self.to_dict())
+
+
+Bins: TypeAlias = NumericBins | CategoryBins
+
+
+def level_text(level: str) -> str:
+    """Write a level for a person: quoted, on one line, cut where it is long."""
+    quoted = repr(level)
+    return quoted if len(quoted) <= _LEVEL_WIDTH else f"{quoted[: _LEVEL_WIDTH - 1]}…"
+
+
+def bins_from_dict(plain: Mapping[str, object]) -> Bins:
+    """Rebuild bins from :meth:`NumericBins.to_dict` or :meth:`CategoryBins.to_dict`.
+
+    Raises
+    ------
+    BinsError
+        If the mapping does not describe bins.
+    """
+    try:
+        if plain["kind"] == "numeric":
+            return NumericBins(
+                domain=_member(plain["domain"], Domain),
+                edges=tuple(_typed(plain["edges"], list)),
+                scale=_typed(plain.get("scale", 0), int),
+            )
+        if plain["kind"] == "categories":
+            return CategoryBins(
+                domain=_member(plain["domain"], LevelDomain),
+                levels=tuple(_typed(level, str) for level in _typed(plain["levels"], list)),
+                known=base64.b64decode(_typed(plain["known"], str), validate=True),
+                singletons=_typed(plain["singletons"], int),
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BinsError(f"this does not describe bins: {error}") from error
+    raise BinsError(f"unknown kind of bins {plain['kind']!r}; known: 'numeric', 'categories'")
+
+
+def _typed(value: object, wanted: type[_T]) -> _T:
+    if type(value) is not wanted:
+        raise TypeError(f"expected {wanted.__name__}, got {value!r}")
+    return value
+
+
+def _member(value: object, literal: object) -> Any:
+    if value not in get_args(literal):
+        raise TypeError(f"unknown domain {value!r}; known: {', '.join(get_args(literal))}")
+    return value

@@ -1,0 +1,1 @@
+"""Engines: a Snapshot becomes a sample or counts. They never hear of divergences."""

@@ -1,0 +1,323 @@
+"""The engine of one machine: a source becomes a sample or counts, on a few threads.
+
+Knows how to walk a source's parts in parallel within bounded memory. Has never heard of
+divergences, limits or reports.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count as ordinals
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kl_drift.arrays import decoded, level_dictionary, numbers
+from kl_drift.binning import LevelSample, NumberSample
+from kl_drift.bins import Bins, Domain, LevelDomain, Number
+from kl_drift.counting import Tally, counter, finite_range, used_levels
+from kl_drift.engines.source import Part, Source
+from kl_drift.errors import KLDriftError, SnapshotInvalidError
+
+Progress = Callable[[int], None]
+"""Called with the rows of every part that is done; twice as many in all when fitting."""
+
+SAMPLE_ROWS = 131_072
+"""Rows that edges are fitted on, spread evenly over the whole reference."""
+
+LEVEL_LIMIT = 200_000
+"""More distinct levels than this are not counted as categories."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a counted column comes from a source's column.
+
+    Parameters
+    ----------
+    column : str
+        The source's column.
+    age_from : int, optional
+        Microseconds since 1970 from which the age of timestamps is counted; ``None``: no age.
+    """
+
+    column: str
+    age_from: int | None = None
+
+    def __call__(self, array: pa.Array) -> pa.Array:
+        """Return the values to count."""
+        if self.age_from is None:
+            return array
+        moments = decoded(array)
+        return pc.subtract(pa.scalar(self.age_from, pa.int64()), _microseconds(moments)).cast(
+            pa.duration("us")
+        )
+
+
+def _microseconds(moments: pa.Array) -> pa.Array:
+    kind = pa.timestamp("us", getattr(moments.type, "tz", None))
+    return moments.cast(kind, safe=False).cast(pa.int64())
+
+
+def tally(
+    source: Source,
+    wanted: Mapping[str, tuple[Reading, Bins]],
+    progress: Progress | None = None,
+) -> tuple[int, dict[str, Tally]]:
+    """Count columns of a source over bins.
+
+    Parameters
+    ----------
+    source : Source
+        Read once, only the columns asked for.
+    wanted : mapping of str to (Reading, Bins)
+        What to count, under which name.
+    progress : callable, optional
+        Told of the rows that are done.
+
+    Returns
+    -------
+    (int, dict of str to Tally)
+        The rows, and the tallies by name; the counts of each sum to the rows.
+    """
+    counters = {name: counter(bins) for name, (_, bins) in wanted.items()}
+    readings = {name: reading for name, (reading, _) in wanted.items()}
+    totals = {name: each.empty() for name, each in counters.items()}
+    rows = 0
+
+    def count(_: int, part: Part) -> dict[str, Tally]:
+        sums: dict[str, Tally] = {}
+        for name, array in _pieces(part, readings):
+            piece = counters[name].count(array)
+            sums[name] = sums[name] + piece if name in sums else piece
+        return sums
+
+    for part, sums in _walk(source, count):
+        rows += part.rows
+        for name, piece in sums.items():
+            totals[name] += piece
+        if progress:
+            progress(part.rows)
+    return rows, totals
+
+
+def _pieces(part: Part, readings: Mapping[str, Reading]) -> Iterator[tuple[str, pa.Array]]:
+    """Read every source column once and hand each piece to all that are counted from it."""
+    users: dict[str, list[str]] = {}
+    for name, reading in readings.items():
+        users.setdefault(reading.column, []).append(name)
+    for column, array in part.read(list(users)):
+        for name in users[column]:
+            try:
+                yield name, readings[name](array)
+            except (pa.ArrowException, OverflowError) as error:
+                raise SnapshotInvalidError(f"column {column!r}: {error}") from error
+
+
+def _walk(source: Source, visit: Callable[[int, Part], _T]) -> Iterator[tuple[Part, _T]]:
+    """Visit all parts on a few threads; yield the results in the order of the parts."""
+    workers = _workers()
+    waiting: deque[tuple[Part, Future[_T]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for ordinal, part in zip(ordinals(), source.parts(), strict=False):
+                waiting.append((part, pool.submit(visit, ordinal, part)))
+                if len(waiting) > workers:
+                    done, result = waiting.popleft()
+                    yield done, result.result()
+            for done, result in waiting:
+                yield done, result.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _workers() -> int:
+    """Return how many threads this process may keep busy."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumbersWanted:
+    """Ask for a sample of an ordered column."""
+
+    reading: Reading
+    domain: Domain
+    scale: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelsWanted:
+    """Ask for the levels of a categorical column."""
+
+    reading: Reading
+    domain: LevelDomain
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyLevels:
+    """A categorical column that has more levels than are counted.
+
+    Parameters
+    ----------
+    unique : bool
+        Whether no value had occurred twice when the limit was reached.
+    """
+
+    unique: bool
+
+
+def sample(
+    source: Source,
+    wanted: Mapping[str, NumbersWanted | LevelsWanted],
+    progress: Progress | None = None,
+) -> dict[str, NumberSample | LevelSample | TooManyLevels]:
+    """Sample the columns of a source, every part of it in proportion to its rows.
+
+    The same source gives the same sample, whatever the number of threads.
+
+    Parameters
+    ----------
+    source : Source
+        Read once; its number of rows must be known.
+    wanted : mapping of str to NumbersWanted or LevelsWanted
+        What to sample, under which name.
+    progress : callable, optional
+        Told of the rows that are done.
+
+    Returns
+    -------
+    dict of str to NumberSample, LevelSample or TooManyLevels
+        Extremes, rows and levels are exact.
+    """
+    if source.rows is None:
+        raise KLDriftError("a stream must be made readable twice before it is sampled")
+    share = min(1.0, SAMPLE_ROWS / max(source.rows, 1))
+    collectors = {name: _collector(want) for name, want in wanted.items()}
+    readings = {name: want.reading for name, want in wanted.items()}
+
+    def collect(ordinal: int, part: Part) -> list[tuple[str, Any]]:
+        picked = _picked_rows(ordinal, part.rows, share)
+        seen = dict.fromkeys(readings, 0)
+        results = []
+        for name, array in _pieces(part, readings):
+            start, seen[name] = seen[name], seen[name] + len(array)
+            low, high = np.searchsorted(picked, [start, seen[name]])
+            results.append((name, collectors[name].look(array, picked[low:high] - start)))
+        return results
+
+    for part, results in _walk(source, collect):
+        for name, result in results:
+            collectors[name].add(result)
+        if progress:
+            progress(part.rows)
+    return {name: each.result() for name, each in collectors.items()}
+
+
+def _picked_rows(ordinal: int, rows: int, share: float) -> npt.NDArray[np.int64]:
+    """Return the rows of a part that go into the sample, sorted."""
+    if share == 1.0:
+        return np.arange(rows)
+    generator = np.random.default_rng([ordinal, rows])
+    return np.sort(generator.choice(rows, size=int(np.ceil(rows * share)), replace=False))
+
+
+class _Numbers:
+    """Collects the sample, the count and the extremes of an ordered column."""
+
+    def __init__(self, want: NumbersWanted) -> None:
+        self._want = want
+        self._values: list[npt.NDArray[Any]] = []
+        self._present = 0
+        self._extremes: list[Number] = []
+
+    def look(
+        self, array: pa.Array, rows: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[Any], int, tuple[Number, Number] | None]:
+        """Look at one piece; called from any thread."""
+        domain, scale = self._want.domain, self._want.scale
+        values = numbers(array, domain, scale)
+        chosen = (
+            values[rows]
+            if len(values) == len(array)
+            else numbers(array.take(pa.array(rows)), domain, scale)
+        )
+        return chosen, len(values), finite_range(values)
+
+    def add(self, result: tuple[npt.NDArray[Any], int, tuple[Number, Number] | None]) -> None:
+        """Add what was seen; called from one thread, in order."""
+        chosen, present, extremes = result
+        self._values.append(chosen)
+        self._present += present
+        self._extremes += extremes or ()
+
+    def result(self) -> NumberSample:
+        """Return the sample."""
+        return NumberSample(
+            domain=self._want.domain,
+            values=np.concatenate(self._values) if self._values else np.empty(0),
+            present=self._present,
+            minimum=min(self._extremes, default=None),
+            maximum=max(self._extremes, default=None),
+            scale=self._want.scale,
+        )
+
+
+class _Levels:
+    """Collects all levels of a categorical column, until there are too many."""
+
+    def __init__(self, want: LevelsWanted) -> None:
+        self._domain = want.domain
+        self._rows: dict[str, int] = {}
+        self._overflow: TooManyLevels | None = None
+
+    def look(self, array: pa.Array, _: npt.NDArray[np.int64]) -> list[tuple[str, int]]:
+        """Look at one piece; called from any thread."""
+        if self._overflow:
+            return []
+        levels, rows = used_levels(level_dictionary(array, self._domain))
+        return list(zip(levels.to_pylist(), rows.tolist(), strict=True))
+
+    def add(self, result: Sequence[tuple[str, int]]) -> None:
+        """Add what was seen; called from one thread, in order."""
+        if self._overflow:
+            return
+        for level, rows in result:
+            self._rows[level] = self._rows.get(level, 0) + rows
+        if len(self._rows) > LEVEL_LIMIT:
+            self._overflow = TooManyLevels(max(self._rows.values()) == 1)
+            self._rows = {}
+
+    def result(self) -> LevelSample | TooManyLevels:
+        """Return the levels."""
+        return self._overflow or LevelSample(domain=self._domain, rows=self._rows)
+
+
+def _collector(want: NumbersWanted | LevelsWanted) -> _Numbers | _Levels:
+    return _Numbers(want) if isinstance(want, NumbersWanted) else _Levels(want)
+
+
+def latest(source: Source, columns: Sequence[str]) -> dict[str, int | None]:
+    """Return the latest moment in each timestamp column, in microseconds since 1970."""
+
+    def look(_: int, part: Part) -> list[tuple[str, int | None]]:
+        return [
+            (name, pc.max(_microseconds(decoded(array))).as_py())
+            for name, array in part.read(columns)
+        ]
+
+    found: dict[str, int | None] = dict.fromkeys(columns)
+    for _, results in _walk(source, look):
+        for name, moment in results:
+            found[name] = max((m for m in (found[name], moment) if m is not None), default=None)
+    return found

@@ -1,0 +1,207 @@
+"""What an engine reads: a table in parts, column by column.
+
+Knows Arrow tables, data frames and streams of batches; Parquet lives next door. Has never heard of
+bins, counts or divergences.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import pyarrow as pa
+
+from kl_drift.errors import SnapshotInvalidError, UsageError
+from kl_drift.snapshot import Snapshot
+
+Readable: TypeAlias = Any
+"""A path, a Snapshot, a data frame, a pyarrow Table or reader, or what speaks Arrow's C stream."""
+
+_PART_ROWS = 1_048_576
+
+Column: TypeAlias = Iterator[tuple[str, pa.Array]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some rows of a source, read by one thread.
+
+    Parameters
+    ----------
+    rows : int
+        How many.
+    read : callable
+        ``read(names)`` yields ``(name, array)`` piece by piece, one column after the other; the
+        pieces of every column have ``rows`` rows together.
+    """
+
+    rows: int
+    read: Callable[[Sequence[str]], Column]
+
+
+class Source(Protocol):
+    """A table that can be read in parts."""
+
+    @property
+    def name(self) -> str:
+        """What messages and profiles call it."""
+
+    @property
+    def schema(self) -> Mapping[str, pa.DataType]:
+        """The columns and their types."""
+
+    @property
+    def partition_keys(self) -> frozenset[str]:
+        """The columns that are told by the folder's name, not by the file."""
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are; ``None`` for a stream."""
+
+    def parts(self) -> Iterator[Part]:
+        """Yield all rows, part by part."""
+
+
+def checked_schema(schema: pa.Schema, name: str) -> dict[str, pa.DataType]:
+    """Return the columns by name; refuse a name that stands twice."""
+    twice = sorted({column for column in schema.names if schema.names.count(column) > 1})
+    if twice:
+        raise SnapshotInvalidError(
+            f"{name}: column {twice[0]!r} occurs more than once; rename one of them"
+        )
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """A table in memory (or mapped into it)."""
+
+    table: pa.Table
+    name: str = "a table in memory"
+
+    @property
+    def schema(self) -> Mapping[str, pa.DataType]:
+        """The columns and their types."""
+        return checked_schema(self.table.schema, self.name)
+
+    @property
+    def partition_keys(self) -> frozenset[str]:
+        """None: a table has no folders."""
+        return frozenset()
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are."""
+        return int(self.table.num_rows)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield slices of the table."""
+        for start in range(0, self.table.num_rows, _PART_ROWS):
+            yield _slice(self.table.slice(start, _PART_ROWS))
+
+
+def _slice(table: pa.Table | pa.RecordBatch) -> Part:
+    def read(names: Sequence[str]) -> Column:
+        for name in names:
+            column = table.column(name)
+            for array in getattr(column, "chunks", [column]):
+                yield name, array
+
+    return Part(rows=table.num_rows, read=read)
+
+
+@dataclass(slots=True)
+class StreamSource:
+    """Batches that come by once."""
+
+    reader: pa.RecordBatchReader
+    name: str = "a stream of batches"
+    spent: bool = False
+
+    @property
+    def schema(self) -> Mapping[str, pa.DataType]:
+        """The columns and their types."""
+        return checked_schema(self.reader.schema, self.name)
+
+    @property
+    def partition_keys(self) -> frozenset[str]:
+        """None: a stream has no folders."""
+        return frozenset()
+
+    @property
+    def rows(self) -> int | None:
+        """Not known before the stream has ended."""
+        return None
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the batches as they come.
+
+        Raises
+        ------
+        UsageError
+            The second time: the rows are gone.
+        """
+        if self.spent:
+            raise UsageError("this stream of batches was read already; open it anew")
+        self.spent = True
+        for batch in self.reader:
+            yield _slice(batch)
+
+
+def open_source(data: Readable) -> Source:
+    """Return the source behind whatever a user may hand in.
+
+    Raises
+    ------
+    SnapshotError
+        If a path leads to no readable Parquet, or an object holds no table.
+    """
+    if isinstance(data, str | PathLike):
+        data = Snapshot.at(data)
+    if isinstance(data, Snapshot):
+        from kl_drift.engines.parquet import open_parquet
+
+        return open_parquet(data)
+    if isinstance(data, pa.RecordBatchReader):
+        return StreamSource(data)
+    if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__len__"):
+        return StreamSource(pa.RecordBatchReader.from_stream(data))
+    return TableSource(_table(data), f"a {type(data).__module__.partition('.')[0]} table")
+
+
+def _table(data: Readable) -> pa.Table:
+    try:
+        if type(data).__module__.partition(".")[0] == "pandas":
+            return pa.Table.from_pandas(data, preserve_index=False)
+        if isinstance(data, pa.RecordBatch):
+            return pa.Table.from_batches([data])
+        return pa.table(data)
+    except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
+        raise SnapshotInvalidError(
+            f"cannot read a {type(data).__module__}.{type(data).__name__} as a table: {error}; "
+            "expected a path, a Snapshot, a pandas or polars DataFrame, a pyarrow Table or reader"
+        ) from error
+
+
+@contextmanager
+def rereadable(source: Source) -> Iterator[Source]:
+    """Give a source that can be read twice: a stream is first written to a temporary file."""
+    if not isinstance(source, StreamSource):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="kl-drift-") as folder:
+        path = Path(folder) / "stream.arrow"
+        options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+        with (
+            pa.OSFile(str(path), "wb") as file,
+            pa.ipc.new_file(file, source.reader.schema, options=options) as writer,
+        ):
+            for batch in source.reader:
+                writer.write_batch(batch)
+        with pa.memory_map(str(path)) as file:
+            yield TableSource(pa.ipc.open_file(file).read_all(), source.name)

@@ -1,0 +1,1 @@
+"""Renderers: a Report becomes something a person or a monitor reads."""

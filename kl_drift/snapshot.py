@@ -1,0 +1,61 @@
+"""A snapshot: which rows are meant. Strings only; nothing is opened here.
+
+Knows how a user names rows: a file, a folder, a glob, a URI, a partition filter, a label. Has never
+heard of Arrow, of schemas or of what the rows hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+
+from kl_drift.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Rows in Parquet files, by name.
+
+    Parameters
+    ----------
+    path : str
+        A file, a folder (read recursively), a glob (``flights/*/part-*.parquet``) or a URI
+        (``s3://bucket/flights``, ``gs://…``, ``file://…``).
+    where : mapping of str to str or list of str, optional
+        Which partitions of a hive-partitioned folder (``month=2013-01/…``) belong to it.
+    label : str, optional
+        What reports call it; the path and the partitions by default.
+    as_of : str, optional
+        The moment it stands for, ISO 8601; the age of timestamps is counted from it.
+    options : mapping of str to str, optional
+        Options of the object store, e.g. ``endpoint_override``. Never printed or saved.
+
+    Raises
+    ------
+    UsageError
+        If the path is empty or ``where`` names no value.
+    """
+
+    path: str
+    where: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    label: str = ""
+    as_of: str = ""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise UsageError("a snapshot needs a path: a file, a folder, a glob or a URI")
+        for key, value in self.where.items():
+            if not value:
+                raise UsageError(f"where: partition key {key!r} has no value; state one or more")
+
+    @classmethod
+    def at(cls, path: str | PathLike[str]) -> Snapshot:
+        """Return the snapshot at a path, with defaults for all else."""
+        return cls(path=fspath(path))
+
+    def wanted(self, key: str) -> tuple[str, ...]:
+        """Return the values of a partition key that belong to the snapshot."""
+        value = self.where[key]
+        return (value,) if isinstance(value, str) else tuple(value)
