@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
+from os import PathLike, fspath
 from typing import TypeAlias
 
-from kl_drift.artefact import is_profile_path, load_profile
+from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, save
 from kl_drift.binning import Binning, Categories
 from kl_drift.columns import Judge, Selection
 from kl_drift.comparison import compare_profiles
 from kl_drift.engines.source import Readable, open_source, rereadable
-from kl_drift.errors import UsageError
+from kl_drift.errors import PlanError, UsageError
+from kl_drift.plan import Output, Plan, load_plan
+from kl_drift.plan_draft import draft_plan
 from kl_drift.policy import Policy
 from kl_drift.profile import Profile
 from kl_drift.profiling import Progress, fit_profile, scan_profile
 from kl_drift.report import Report
 from kl_drift.smoothing import SmoothingLike, parse_smoothing
 from kl_drift.snapshot import Snapshot
+from kl_drift.storage import write_bytes
 
 Columns: TypeAlias = Selection | Sequence[str] | None
 Bins: TypeAlias = Binning | Mapping[str, Binning] | None
@@ -95,7 +98,14 @@ def scan(current: Readable, *, like: Profile, progress: Progress | None = None) 
     ------
     SnapshotError
         If it cannot be found or read.
+    UsageError
+        If ``like`` is no profile, or a stream was read before.
     """
+    if not isinstance(like, Profile):
+        raise UsageError(
+            f"like: expected a profile, which fit returns and load_profile reads, got a "
+            f"{type(like).__name__}"
+        )
     return scan_profile(open_source(current), like, _as_of(current), progress)
 
 
@@ -181,3 +191,87 @@ def _include(columns: Columns) -> Selection:
             f"columns: expected a sequence of names, got {columns!r}; write [{columns!r}]"
         )
     return Selection(include=tuple(columns or ()))
+
+
+def check(
+    plan: Plan | str | PathLike[str],
+    *,
+    current: Profile | Readable | None = None,
+    values: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Check a snapshot by a plan, and write what the plan asks for.
+
+    Parameters
+    ----------
+    plan : Plan or path
+        The plan, or its YAML file.
+    current : snapshot or profile, optional
+        Instead of the one that the plan names.
+    values : mapping of str to str, optional
+        What ``{{ name }}`` stands for in the file.
+    progress : callable, optional
+        Called with the rows done and the rows in all.
+
+    Returns
+    -------
+    Report
+        The findings; its ``status`` decides.
+
+    Raises
+    ------
+    PlanError
+        If the plan has a mistake, or names no current snapshot and none is given.
+    """
+    if not isinstance(plan, Plan):
+        plan = load_plan(plan, values=values)
+    if current is None and (current := plan.current) is None:
+        raise PlanError(f"{plan.path}: names no current snapshot; add  current:  or use --current")
+    then = _reference_of(plan, progress)
+    plan.check_columns(then.columns)
+    now = as_profile(current)
+    if not isinstance(now, Profile):
+        now = scan(now, like=then, progress=progress)
+    report = compare(now, then, policy=plan.policy, smoothing=plan.smoothing)
+    _write(plan.output, now, report)
+    return report
+
+
+def _reference_of(plan: Plan, progress: Progress | None) -> Profile:
+    then = as_profile(plan.reference)
+    if isinstance(then, Profile):
+        return then
+    return fit(then, columns=plan.selection, progress=progress)
+
+
+def _write(output: Output, current: Profile, report: Report) -> None:
+    """Write what the plan asks for; the page is drawn before anything is written."""
+    page = b""
+    if output.html:
+        from kl_drift.render.html import render_html
+
+        page = render_html(report_to_dict(report)).encode()
+    if output.profile:
+        save(current, output.profile)
+    if output.report:
+        save(report, output.report)
+    if page:
+        write_bytes(output.html, page)
+
+
+def draft(snapshot: str | PathLike[str], *, plan: str | PathLike[str] = "plan.yaml") -> str:
+    """Return a commented plan for a snapshot as the reference: where to start from.
+
+    Parameters
+    ----------
+    snapshot : str or path
+        A file, a folder, a glob or a URI.
+    plan : str or path
+        The file that the plan will be; the paths in it are relative to its folder.
+
+    Returns
+    -------
+    str
+        YAML that :func:`load_plan` reads as it is.
+    """
+    return draft_plan(fspath(snapshot), fit(snapshot), plan=fspath(plan))

@@ -6,6 +6,7 @@ of edges, cells, files or profiles.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kl_drift.bins import Domain, LevelDomain
+from kl_drift.bins import HOURS, WEEKDAYS, Domain, LevelDomain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +25,14 @@ Family: TypeAlias = Literal[
 ]  # fmt: skip
 """Types that hold the same kind of value; a change within a family is no change of type."""
 
-TEMPORAL: frozenset[Family] = frozenset({"date", "time", "timestamp", "instant"})
-"""Families whose values move by construction as time passes."""
+TEMPORAL: frozenset[Family] = frozenset({"date", "timestamp", "instant"})
+"""Families whose values move by construction as time passes; a time of day does not."""
 
 NUMERIC: frozenset[str] = frozenset(get_args(Domain))
 LEVELLED: frozenset[str] = frozenset(get_args(LevelDomain))
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HOURS = tuple(f"{hour:02d}" for hour in range(24))
+LEVEL_TEXT = pa.large_string()
+"""The Arrow type of levels; wide, since a table in memory may hold more than 2 GiB of text."""
 
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _WORD = 64
@@ -77,10 +78,16 @@ def decoded(array: pa.Array) -> pa.Array:
     if isinstance(array, pa.ExtensionArray):
         return decoded(array.storage)
     if pa.types.is_run_end_encoded(array.type):
-        return decoded(pc.run_end_decode(array))
+        return decoded(array.values).take(_run_of_each_row(array))
     if pa.types.is_dictionary(array.type):
-        return decoded(array.dictionary_decode())
+        return decoded(array.dictionary).take(array.indices)
     return array
+
+
+def _run_of_each_row(array: pa.RunEndEncodedArray) -> pa.Array:
+    """Return the index of each row's value; Arrow itself decodes plain values only."""
+    ends = np.clip(array.run_ends.to_numpy() - array.offset, 0, len(array))
+    return pa.array(np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0)))
 
 
 def scale_of(kind: pa.DataType) -> int:
@@ -148,55 +155,108 @@ def _unscaled(array: pa.Array, scale: int) -> npt.NDArray[Any]:
     buffer = array.buffers()[1]
     raw = np.frombuffer(buffer, dtype="<u8") if buffer is not None else np.empty(0, "<u8")
     used = raw[array.offset * words : (array.offset + len(array)) * words]
-    table: npt.NDArray[np.uint64] = used.reshape(-1, words)
-    shift = scale - array.type.scale
-    if array.type.precision + max(shift, 0) <= 18:
-        narrow: npt.NDArray[np.int64] = np.ascontiguousarray(table[:, 0]).view("<i8")
-        return _shifted(narrow, shift)
-    wide: npt.NDArray[Any] = np.ascontiguousarray(table[:, -1]).view("<i8").astype(object)
-    for word in range(words - 2, -1, -1):
-        wide = wide * 2**_WORD + table[:, word].astype(object)
-    return _shifted(wide, shift)
+    return _shifted(_joined(used.reshape(-1, words)), scale - array.type.scale)
+
+
+def _joined(words: npt.NDArray[np.uint64]) -> npt.NDArray[Any]:
+    """Join the words of wide integers, lowest first: int64 if all fit, else Python integers."""
+    low = np.ascontiguousarray(words[:, 0]).view("<i8")
+    signs = (low >> _WORD - 1).view("<u8")
+    if (words[:, 1:] == signs[:, None]).all():
+        return low
+    wide: npt.NDArray[Any] = np.ascontiguousarray(words[:, -1]).view("<i8").astype(object)
+    for word in range(words.shape[1] - 2, -1, -1):
+        wide = wide * 2**_WORD + words[:, word].astype(object)
+    return wide
 
 
 def _shifted(values: npt.NDArray[Any], digits: int) -> npt.NDArray[Any]:
     """Multiply by a power of ten; a negative one floors."""
-    moved: npt.NDArray[Any] = values * 10**digits if digits >= 0 else values // 10**-digits
+    if not digits or not len(values):
+        return values
+    factor: int = 10 ** abs(digits)
+    largest = max(abs(int(values.min())), abs(int(values.max()))) if digits > 0 else 1
+    if factor * largest > np.iinfo(np.int64).max:
+        values = values.astype(object)
+    moved: npt.NDArray[Any] = values * factor if digits > 0 else values // factor
     return moved
 
 
-def hours_and_weekdays(array: pa.Array, part: Literal["hour", "weekday"]) -> pa.Array:
-    """Return the hour or the weekday of times, as levels; zoned ones in their own zone."""
+def hours_and_weekdays(array: pa.Array, part: Literal["hour", "weekday"]) -> pa.DictionaryArray:
+    """Return the hour or the weekday of moments, as levels; zoned ones in their own zone.
+
+    A date, being a midnight, has the hour 00. Arrow knows summer time until 2037 and the calendar
+    between the years ±32,767; beyond them a level may be a wrong one.
+    """
     array = decoded(array)
-    if part == "hour":
-        return pc.take(pa.array(HOURS), pc.hour(array))
-    return pc.take(pa.array(WEEKDAYS), pc.day_of_week(array))
+    if not pa.types.is_timestamp(array.type):
+        array = array.cast(pa.timestamp("ms"))
+    names = HOURS if part == "hour" else WEEKDAYS
+    places = pc.hour(array) if part == "hour" else pc.day_of_week(array)
+    inside = places.fill_null(0).to_numpy() % len(names)
+    missing = places.is_null().to_numpy(zero_copy_only=False)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(inside.astype(np.int8), mask=missing), pa.array(names)
+    )
 
 
 def level_dictionary(array: pa.Array, domain: LevelDomain) -> pa.DictionaryArray:
-    """Return a categorical column as a dictionary whose values are the text of its levels.
+    r"""Return a categorical column as a dictionary whose values are the text of its levels.
 
-    Binary levels are written in hexadecimal; all others as Arrow writes them. The dictionary may
-    hold values that no row uses, and nulls.
+    Binary levels are written in hexadecimal, decimals without trailing zeros (a change of scale
+    is no change of level), −0 as 0 and bytes that are no UTF-8 as ``\xff``; all else as Arrow
+    writes it. The dictionary may hold values that no row uses, equal values, and nulls.
     """
     if isinstance(array, pa.ExtensionArray):
-        array = array.storage
+        return level_dictionary(array.storage, domain)
     if pa.types.is_run_end_encoded(array.type):
-        array = pc.run_end_decode(array)
+        runs = level_dictionary(array.values, domain)
+        indices = runs.indices.take(_run_of_each_row(array))
+        return pa.DictionaryArray.from_arrays(indices, runs.dictionary)
     if domain in ("hour", "weekday"):
         array = hours_and_weekdays(array, domain)
-    if pa.types.is_null(array.type):
-        array = array.cast(pa.string())
     if not pa.types.is_dictionary(array.type):
-        if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
-            array = array.cast(pa.string() if domain == "string" else pa.binary())
-        array = array.dictionary_encode()
+        array = _encodable(array).dictionary_encode()
     return pa.DictionaryArray.from_arrays(array.indices, _text(array.dictionary, domain))
+
+
+def _encodable(array: pa.Array) -> pa.Array:
+    """Return the array in a type of which Arrow makes dictionaries."""
+    kind = array.type
+    if pa.types.is_null(kind) or pa.types.is_string_view(kind):
+        return array.cast(pa.large_string())
+    if pa.types.is_binary_view(kind):
+        return array.cast(pa.large_binary())
+    if pa.types.is_decimal(kind) and kind.bit_width < 2 * _WORD:
+        return array.cast(pa.decimal128(kind.precision, kind.scale))
+    return array
 
 
 def _text(levels: pa.Array, domain: LevelDomain) -> pa.Array:
     levels = decoded(levels)
     if domain == "binary":
-        hexes = [None if level is None else level.hex() for level in levels.to_pylist()]
-        return pa.array(hexes, pa.string())
-    return levels.cast(pa.string())
+        return _written(levels, bytes.hex)
+    if domain == "decimal":
+        return _written(levels, _decimal_text)
+    text = levels.cast(LEVEL_TEXT)
+    if domain == "float":
+        return pc.replace_substring_regex(text, "^-0$", "0")
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:  # Parquet files may hold any bytes in a column of strings
+        return _written(text.cast(pa.large_binary()), _escaped)
+    return text
+
+
+def _written(levels: pa.Array, write: Callable[[Any], str]) -> pa.Array:
+    texts = [None if level is None else write(level) for level in levels.to_pylist()]
+    return pa.array(texts, LEVEL_TEXT)
+
+
+def _decimal_text(level: Decimal) -> str:
+    text = f"{level:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _escaped(level: bytes) -> str:
+    return level.decode("utf-8", "backslashreplace")

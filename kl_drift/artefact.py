@@ -191,12 +191,14 @@ def load_report(
 def _read(location: str, kind: Kind, options: Mapping[str, str] | None) -> dict[str, Any]:
     where = redacted(location)
     try:
-        document = json.loads(read_bytes(location, options))
+        text = read_bytes(location, options)
     except FileNotFoundError as error:
         raise ArtefactNotFoundError(f"no {kind} at {where}") from error
     except (OSError, ArrowException) as error:
         raise ArtefactCorruptError(f"{where}: cannot be read: {error}") from error
-    except ValueError as error:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ArtefactCorruptError(
             f"{where}: not a saved {kind}: no JSON ({error}); was it cut short?"
         ) from error
@@ -217,14 +219,22 @@ def _checked(document: Any, kind: Kind, where: str) -> dict[str, Any]:
             f"{where}: {kind} format {version}, this kl-drift reads up to {VERSIONS[kind]}; "
             "run  pip install --upgrade kl-drift"
         )
-    header = ("kl_drift", "version", "written", "digest")
-    body = {key: value for key, value in document.items() if key not in header}
-    if document.get("digest") != canonical.digest(body):
+    if not _is_whole(document):
         raise ArtefactCorruptError(
             f"{where}: its contents do not match its digest; it was edited or damaged: "
             f"make the {kind} again"
         )
     return cast("dict[str, Any]", document)
+
+
+def _is_whole(document: Mapping[str, Any]) -> bool:
+    """Say whether all but the header has the digest that the header states."""
+    header = ("kl_drift", "version", "written", "digest")
+    body = {key: value for key, value in document.items() if key not in header}
+    try:
+        return document.get("digest") == canonical.digest(body)
+    except (ValueError, RecursionError):  # NaN, half a character: canonical JSON has no such thing
+        return False
 
 
 def schema(kind: Kind) -> dict[str, Any]:

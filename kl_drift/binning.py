@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from kl_drift.bins import (
+    HOURS,
+    WEEKDAYS,
     CategoryBins,
     Domain,
     LevelDomain,
@@ -249,6 +252,11 @@ def _parse_time(edge: float | str) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def _exact(edge: float | str) -> Fraction:
+    """Return the number as it is written, where a float or a decimal would round it."""
+    return Fraction(Decimal(str(edge)))
+
+
 def _text(edge: float | str) -> str:
     if not isinstance(edge, str):
         raise TypeError(f"expected text, got {edge!r}")
@@ -257,13 +265,13 @@ def _text(edge: float | str) -> str:
 
 _PARSERS: Mapping[Domain, Callable[[float | str, int], Number]] = {
     "float": lambda edge, _: float(edge),
-    "integer": lambda edge, _: math.ceil(Decimal(str(edge))),
-    "decimal": lambda edge, scale: math.ceil(Decimal(str(edge)).scaleb(scale)),
+    "integer": lambda edge, _: math.ceil(_exact(edge)),
+    "decimal": lambda edge, scale: math.ceil(_exact(edge) * Fraction(10) ** scale),
     "date": lambda edge, _: (date.fromisoformat(_text(edge)) - _EPOCH.date()).days,
     "time": lambda edge, _: _parse_time(edge),
     "timestamp": lambda edge, _: _parse_moment(edge, zoned=False),
     "instant": lambda edge, _: _parse_moment(edge, zoned=True),
-    "duration": lambda edge, _: math.ceil(Decimal(str(edge)) * 1_000_000),
+    "duration": lambda edge, _: math.ceil(_exact(edge) * 1_000_000),
 }
 
 _EDGE_EXAMPLES: Mapping[Domain, str] = {
@@ -278,13 +286,21 @@ _EDGE_EXAMPLES: Mapping[Domain, str] = {
 }
 
 
+_IN_TIME: Mapping[LevelDomain, tuple[str, ...]] = {"hour": HOURS, "weekday": WEEKDAYS}
+
+
 def fit_levels(sample: LevelSample, binning: Categories) -> CategoryBins:
-    """Fit bins to a categorical column: the commonest levels, ties in the order of their text."""
+    """Fit bins to a categorical column: the commonest levels, ties in the order of their text.
+
+    Hours and weekdays stand in the order of time.
+    """
     if binning.levels is not None:
         kept = binning.levels
     else:
-        kept = tuple(sorted(sample.rows, key=lambda level: (-sample.rows[level], level)))
-        kept = kept[: binning.top]
+        commonest = sorted(sample.rows, key=lambda level: (-sample.rows[level], level))
+        kept = tuple(commonest[: binning.top])
+        if sample.domain in _IN_TIME:
+            kept = tuple(sorted(kept, key=_IN_TIME[sample.domain].index))
     others = sample.rows.keys() - set(kept)
     return CategoryBins(
         domain=sample.domain,

@@ -50,15 +50,22 @@ def successor(value: Number) -> Number:
     return math.nextafter(value, math.inf) if isinstance(value, float) else value + 1
 
 
+def _before(value: Number) -> Number:
+    return math.nextafter(value, -math.inf) if isinstance(value, float) else value - 1
+
+
 def level_hash(level: str) -> bytes:
     """Return the 8 bytes that stand for a level which is known but not kept."""
     return hashlib.blake2b(level.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def number_text(value: Number, domain: Domain, scale: int = 0) -> str:
-    """Write a value of a domain for a person: ``135``, ``2013-02-08``, ``12.50``."""
+def number_text(value: Number, domain: Domain, scale: int = 0, digits: int = 6) -> str:
+    """Write a value of a domain for a person: ``135``, ``2013-02-08``, ``12.50``.
+
+    Long floats are cut to ``digits`` significant digits.
+    """
     if domain == "float":
-        return _float_text(float(value))
+        return _float_text(float(value), digits)
     try:
         return _integer_text(int(value), domain, scale)
     except OverflowError:  # a date beyond the years that datetime can write
@@ -67,7 +74,7 @@ def number_text(value: Number, domain: Domain, scale: int = 0) -> str:
 
 def _integer_text(value: int, domain: Domain, scale: int) -> str:
     if domain == "decimal":
-        return str(Decimal(value).scaleb(-scale))
+        return f"{Decimal(f'{value}e{-scale}'):f}"  # exact, unlike scaleb, and never 5E+3
     if domain == "integer":
         return str(value)
     if domain == "date":
@@ -82,12 +89,12 @@ def _integer_text(value: int, domain: Domain, scale: int) -> str:
     return moments[domain]()
 
 
-def _float_text(value: float) -> str:
-    """Write whole numbers whole and long fractions with six digits."""
+def _float_text(value: float, digits: int) -> str:
+    """Write whole numbers whole and cut long fractions."""
     if value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     shortest = repr(value)
-    return shortest if len(shortest) <= 9 else f"{value:.6g}"
+    return shortest if len(shortest) <= 9 else f"{value:.{digits}g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +115,8 @@ class NumericBins:
     Raises
     ------
     BinsError
-        If the edges are not strictly increasing, not finite, or not of the domain.
+        If the edges are not strictly increasing, not finite, or not of the domain, or if a domain
+        other than ``decimal`` has a scale.
     """
 
     domain: Domain
@@ -118,7 +126,7 @@ class NumericBins:
     def __post_init__(self) -> None:
         wanted = float if self.domain == "float" else int
         for edge in self.edges:
-            if type(edge) is not wanted or not math.isfinite(edge):
+            if type(edge) is not wanted or (wanted is float and not math.isfinite(edge)):
                 raise BinsError(
                     f"edge {edge!r} is not a finite {wanted.__name__}, "
                     f"as bins over the domain {self.domain!r} need"
@@ -126,6 +134,8 @@ class NumericBins:
         for low, high in zip(self.edges, self.edges[1:], strict=False):
             if not low < high:
                 raise BinsError(f"edges must increase: {low!r} is followed by {high!r}")
+        if self.scale and self.domain != "decimal":
+            raise BinsError(f"bins over the domain {self.domain!r} have no scale")
 
     @property
     def ordered(self) -> bool:
@@ -162,32 +172,50 @@ class NumericBins:
         low = self.edges[first - 1] if first else None
         high = self.edges[last] if last < len(self.edges) else None
         if low is None:
-            return "any value" if high is None else f"below {self.text(high)}"
+            return "any value" if high is None else self._label_below(high)
         if high is None:
             before = self._last_within(low)
             return f"{self.text(low)} or more" if before is None else f"above {self.text(before)}"
         final = self._last_within(high)
         if final == low:
             return f"exactly {self.text(low)}"
-        return f"{self.text(low)} to {self.text(high if final is None else final)}"
+        before = self._last_within(low) if isinstance(low, float) else None
+        start = self.text(low) if before is None else f"above {self.text(before)}"
+        return f"{start} to {self.text(high if final is None else final)}"
+
+    def _label_below(self, edge: Number) -> str:
+        final = self._last_within(edge) if isinstance(edge, float) else None
+        return f"below {self.text(edge)}" if final is None else f"{self.text(final)} or less"
 
     def text(self, value: Number) -> str:
-        """Write a value of this domain for a person."""
-        return number_text(value, self.domain, self.scale)
+        """Write a value of this domain for a person, so that no two edges read alike."""
+        return number_text(value, self.domain, self.scale, self._digits)
+
+    @cached_property
+    def _digits(self) -> int:
+        """The significant digits that tell the edges apart, but for an atom and its successor."""
+        floats = [edge for edge in self.edges if isinstance(edge, float)]
+        said = [e for e in floats if _before(e) not in floats or successor(e) in floats]
+        return next(
+            digits
+            for digits in range(6, 18)  # 17 tell any two floats apart
+            if len({_float_text(edge, digits) for edge in said}) == len(said)
+        )
 
     def _last_within(self, edge: Number) -> Number | None:
         """Return the value just before ``edge`` where that is the number a person would say."""
-        if not isinstance(edge, float):
-            return edge - 1
-        before = math.nextafter(edge, -math.inf)
-        return before if len(repr(before)) < len(repr(edge)) else None
+        before = _before(edge)
+        if not isinstance(edge, float) or before in self.edges:
+            return before
+        an_atom = successor(edge) in self.edges
+        return before if len(repr(before)) < len(repr(edge)) and not an_atom else None
 
     def to_dict(self) -> dict[str, object]:
         """Return the bins as plain JSON types."""
         plain: dict[str, object] = {
             "kind": "numeric",
             "domain": self.domain,
-            "edges": list(self.edges),
+            "edges": [edge + 0 for edge in self.edges],  # −0 equals 0 and is written like it
         }
         if self.domain == "decimal":
             plain["scale"] = self.scale
@@ -204,6 +232,9 @@ LevelDomain: TypeAlias = Literal[
 ]
 """What the levels of category bins are the text of."""
 
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+HOURS = tuple(f"{hour:02d}" for hour in range(24))
+
 _HASH_BYTES = 8
 
 
@@ -216,7 +247,8 @@ class CategoryBins:
     domain : LevelDomain
         What the levels are the text of.
     levels : tuple of str
-        The levels kept, each a cell, commonest in the reference first.
+        The levels kept, each a cell, commonest in the reference first; hours and weekdays in the
+        order of time.
     known : bytes
         The levels seen in the reference and not kept: their 8-byte hashes, sorted, end to end.
         They tell ``other`` from ``unseen`` without carrying every name.
@@ -250,8 +282,8 @@ class CategoryBins:
 
     @property
     def value_cells(self) -> int:
-        """How many cells hold values: the levels, ``other`` and ``unseen``."""
-        return len(self.levels) + 2
+        """How many cells hold the levels kept; they come first."""
+        return len(self.levels)
 
     @property
     def nan_cell(self) -> int | None:

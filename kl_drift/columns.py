@@ -73,6 +73,15 @@ class Selection:
     bins: Mapping[str, Binning] = field(default_factory=dict)
     judge: Mapping[str, tuple[Judge, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        known = get_args(TypeName)
+        for wanted in self.types:
+            if wanted not in known:
+                raise UsageError(
+                    f"types: {wanted!r} is unknown.{did_you_mean(wanted, known)} "
+                    f"Known: {', '.join(known)}"
+                )
+
     def names(self, column: str) -> bool:
         """Say whether the column is named in full."""
         return column in self.include or column in self.bins or column in self.judge
@@ -148,12 +157,14 @@ def choose(
 
 
 def _refuse_strangers(schema: Mapping[str, pa.DataType], selection: Selection) -> None:
-    for pattern in (*selection.include, *selection.exclude, *selection.bins, *selection.judge):
-        if pattern not in schema and not any(fnmatchcase(name, pattern) for name in schema):
-            raise ColumnNotFoundError(
-                f"no column {pattern!r} in the snapshot.{did_you_mean(pattern, schema)} "
-                f"It has: {_abridged(list(schema))}"
-            )
+    patterns = (*selection.include, *selection.exclude, *selection.bins)
+    strangers = [pattern for pattern in patterns if not any(_fits(n, [pattern]) for n in schema)]
+    strangers += [name for name in selection.judge if name not in schema]  # takes no patterns
+    for stranger in strangers:
+        raise ColumnNotFoundError(
+            f"no column {stranger!r} in the snapshot.{did_you_mean(stranger, schema)} "
+            f"It has: {_abridged(list(schema))}"
+        )
 
 
 def _abridged(names: list[str]) -> str:
@@ -166,7 +177,8 @@ def _reason_to_leave(
     if not _selected(name, kind, selection):
         return NOT_SELECTED
     if family_of(kind) is None:
-        return f"nested type {kind}: not counted; flatten it into columns of its own"
+        nested = "nested type" if pa.types.is_nested(kind) else "type"
+        return f"{nested} {kind}: not counted; turn it into columns of plain types"
     if partition_key and not selection.names(name):
         return "partition key: it tells snapshots apart; name it to have it counted"
     return ""

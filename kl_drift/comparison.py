@@ -7,35 +7,34 @@ Has never heard of files, of arrays of rows or of how a report is shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from kl_drift import __version__
 from kl_drift.bins import CategoryBins
 from kl_drift.cells import Floats
 from kl_drift.columns import NOT_SELECTED
-from kl_drift.divergence import (
-    contributions,
-    cross_entropy,
-    entropy,
-    jensen_shannon,
-    kl_divergence,
-    signed_contributions,
-)
 from kl_drift.errors import BinsMismatchError
 from kl_drift.histogram import Histogram
-from kl_drift.policy import Evidence, Finding, Policy, decide, decide_finding
+from kl_drift.inference import benjamini_hochberg
+from kl_drift.measurement import Divergences, Noise, cell_terms, divergences, noise, probabilities
+from kl_drift.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
 from kl_drift.profile import ColumnProfile, Profile
 from kl_drift.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
-from kl_drift.smoothing import Smoothing, smooth_current, smooth_reference, with_unseen_mass
+from kl_drift.smoothing import Smoothing
+from kl_drift.version import __version__
 
 _TOP = 3
 _MATERIAL = 0.05  # of the column's KL: what carries less is not named
 _BY_CHANCE = 1e-3
+_CERTAIN = 1e-3  # an adjusted p-value of equality below this is no accident
+_TYPE_CHANGED: Finding = "type changed"  # so begins the reason that a scan gives
+_PARTITION_KEY = "partition key"  # likewise; a key that is not there tells nothing about the data
+_TINY = np.finfo(np.float64).tiny  # stands for 0 under a logarithm whose factor is 0
 
 
 def compare_profiles(
@@ -62,30 +61,33 @@ def compare_profiles(
     BinsMismatchError
         If a column was counted over other bins than the reference's.
     """
+    compared: dict[str, _Compared] = {}
     judged: list[ColumnReport] = []
     unjudged: list[Unjudged] = []
-    for name in reference.columns.keys() | current.columns.keys():
+    for name in sorted(reference.columns.keys() | current.columns.keys()):
         then, now = reference.columns.get(name), current.columns.get(name)
         if then and now and then.histogram and now.histogram:
-            judged.append(_judged(name, now, then, policy, smoothing))
-        elif finding := _finding(now, then):
+            compared[name] = _compared(name, now, then, policy.of(name), smoothing)
+        elif finding := _finding(name, now, then):
             judged.append(_found(name, finding, current, reference))
         elif then and then.reason != NOT_SELECTED:
             unjudged.append(_left(name, current, reference))
+    judged += _judged(compared, policy)
     return Report(
         current=_side(current),
         reference=_side(reference),
         columns=tuple(sorted(judged, key=_worst_first)),
-        unjudged=tuple(sorted(unjudged, key=lambda column: column.name)),
+        unjudged=tuple(unjudged),
         bins_digest=reference.bins_digest,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         created_by=__version__,
     )
 
 
-def _worst_first(column: ColumnReport) -> tuple[int, float, str]:
+def _worst_first(column: ColumnReport) -> tuple[int, float, float, str]:
+    chance = 0.0 if column.p_adjusted is None else column.p_adjusted
     divergence = math.inf if column.kl is None else column.kl
-    return -column.status.severity, -divergence, column.name
+    return -column.status.severity, chance, -divergence, column.name
 
 
 def _side(profile: Profile) -> Side:
@@ -98,15 +100,22 @@ def _side(profile: Profile) -> Side:
     )
 
 
-def _finding(now: ColumnProfile | None, then: ColumnProfile | None) -> Finding:
+def _finding(name: str, now: ColumnProfile | None, then: ColumnProfile | None) -> Finding:
     """Say what is wrong with a column that is not counted on both sides; empty: nothing."""
     if then is None:
         return "new"
     if then.reason == NOT_SELECTED:
         return ""
     if now is None:
-        return "missing"
-    return "type changed" if then.histogram and not now.histogram else ""
+        return "" if then.reason.startswith(_PARTITION_KEY) else "missing"
+    if now.reason.startswith(_TYPE_CHANGED):
+        return _TYPE_CHANGED
+    if then.histogram is not None:
+        raise BinsMismatchError(
+            f"column {name!r} was counted in the reference, not in the current profile "
+            f"({now.reason}); scan the current snapshot like this reference"
+        )
+    return ""
 
 
 def _found(name: str, finding: Finding, current: Profile, reference: Profile) -> ColumnReport:
@@ -136,18 +145,37 @@ def _left(name: str, current: Profile, reference: Profile) -> Unjudged:
         reason=then.reason,
         reference_range=str(then.range or ""),
         current_range=str((now and now.range) or ""),
-        reference_nulls=_share(then.nulls, reference.rows),
-        current_nulls=_share(now.nulls, current.rows) if now else None,
+        reference_nulls=_known_nulls(then, reference.rows),
+        current_nulls=_known_nulls(now, current.rows),
     )
+
+
+def _known_nulls(column: ColumnProfile | None, rows: int) -> float | None:
+    """Return the share of nulls, ``None`` where they were not counted: no null, and no value."""
+    if column is None or (column.range is None and not column.nulls):
+        return None
+    return _share(column.nulls, rows)
 
 
 def _share(rows: int, total: int) -> float | None:
     return rows / total if total else None
 
 
-def _judged(
-    name: str, now: ColumnProfile, then: ColumnProfile, policy: Policy, smoothing: Smoothing
-) -> ColumnReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """A column counted on both sides, measured and not yet judged."""
+
+    now: ColumnProfile
+    current: Histogram
+    reference: Histogram
+    divergences: Divergences
+    noise: Noise | None
+    cells: tuple[CellChange, ...]
+
+
+def _compared(
+    name: str, now: ColumnProfile, then: ColumnProfile, limits: Policy, smoothing: Smoothing
+) -> _Compared:
     current, reference = now.histogram, then.histogram
     assert current is not None  # noqa: S101 - narrows the type; the caller has checked
     assert reference is not None  # noqa: S101 - narrows the type; the caller has checked
@@ -156,90 +184,96 @@ def _judged(
             f"column {name!r} was counted over bins {current.bins.digest[:12]}, the reference over "
             f"{reference.bins.digest[:12]}; scan the current snapshot like this reference"
         )
-    numbers = _numbers(current, reference, smoothing)
-    cells = numbers.pop("cells")
-    verdict = decide(
-        name,
-        Evidence(
-            kl=numbers["kl"],
-            kl_null=numbers["kl_null"],
-            current_rows=current.rows,
-            reference_rows=reference.rows,
+    found, expected = probabilities(current, reference, smoothing)
+    return _Compared(
+        now=now,
+        current=current,
+        reference=reference,
+        divergences=divergences(found, expected, reference.bins.null_cell),
+        noise=noise(
+            current,
+            reference,
+            threshold=limits.warn,
+            confidence=limits.confidence,
+            design_effect=limits.design_effect,
         ),
-        policy,
+        cells=_cells(current, reference, *cell_terms(found, expected)),
     )
+
+
+def _judged(compared: Mapping[str, _Compared], policy: Policy) -> Iterator[ColumnReport]:
+    """Judge the columns, all of them together where chances must be adjusted for their number."""
+    measured = {name: each.noise for name, each in compared.items() if each.noise is not None}
+    above = _adjusted({name: each.p_above for name, each in measured.items()})
+    equal = _adjusted({name: each.p_value for name, each in measured.items()})
+    for name, each in compared.items():
+        detected = equal.get(name, 1.0) < _CERTAIN
+        verdict = decide(name, _evidence(each, detected), policy)
+        yield _column_report(name, each, verdict, detected, above.get(name))
+
+
+def _adjusted(chances: Mapping[str, float]) -> dict[str, float]:
+    if not chances:
+        return {}
+    adjusted = benjamini_hochberg(list(chances.values()))
+    return dict(zip(chances, adjusted.tolist(), strict=True))
+
+
+def _evidence(each: _Compared, detected: bool) -> Evidence:
+    plain = Evidence(
+        kl=each.divergences.kl,
+        kl_null=each.divergences.kl_null,
+        current_rows=each.current.rows,
+        reference_rows=each.reference.rows,
+        detected=detected,
+    )
+    if each.noise is None:
+        return plain
+    return replace(
+        plain,
+        interval=each.noise.interval,
+        null_lower=each.noise.null_lower,
+        noise_floor=each.noise.noise_floor,
+        rows_needed=each.noise.rows_needed,
+    )
+
+
+def _column_report(
+    name: str, each: _Compared, verdict: Verdict, detected: bool, p_adjusted: float | None
+) -> ColumnReport:
+    current, reference = each.current, each.reference
+    unseen = sorted(each.now.unseen.items(), key=lambda item: (-item[1], item[0]))
     return ColumnReport(
         name=name,
         status=verdict.status,
         reason=verdict.reason,
-        type=now.type,
+        type=each.now.type,
         current_rows=current.rows,
         reference_rows=reference.rows,
         current_nulls=_share(current.nulls, current.rows),
         reference_nulls=_share(reference.nulls, reference.rows),
-        **numbers,
-        cells=cells,
-        top_cells=_top_cells(cells, reference),
+        **asdict(each.divergences),
+        **({} if each.noise is None else _noise_numbers(each.noise)),
+        p_adjusted=p_adjusted,
+        detected=detected,
+        cells=each.cells,
+        top_cells=_top_cells(each.cells, reference),
         new_levels=tuple(
-            LevelChange(level=level, share=rows / current.rows)
-            for level, rows in sorted(now.unseen.items(), key=lambda item: (-item[1], item[0]))
+            LevelChange(level=level, share=rows / current.rows) for level, rows in unseen
         ),
         vanished_levels=tuple(_vanished(current, reference)),
     )
 
 
-def _probabilities(
-    current: Histogram, reference: Histogram, smoothing: Smoothing
-) -> tuple[Floats, Floats]:
-    """Return the smoothed probabilities, current first."""
-    counts = np.asarray(reference.counts, np.float64)
-    bins = reference.bins
-    if isinstance(bins, CategoryBins) and smoothing.method != "none":
-        counts = with_unseen_mass(
-            counts, other=bins.other_cell, unseen=bins.unseen_cell, singletons=bins.singletons
-        )
-    expected = smooth_reference(counts, smoothing)
-    return smooth_current(np.asarray(current.counts, np.float64), expected, smoothing), expected
-
-
-def _numbers(current: Histogram, reference: Histogram, smoothing: Smoothing) -> dict[str, Any]:
-    now, then = _probabilities(current, reference, smoothing)
-    supported = not ((then == 0) & (now > 0)).any()
-    reversible = not ((now == 0) & (then > 0)).any()
-    kl = float(kl_divergence(now, then)) if supported else math.inf
-    kl_reverse = float(kl_divergence(then, now)) if reversible else math.inf
-    null = reference.bins.null_cell
-    kl_null, kl_values = _null_part(now[null], then[null], kl)
-    return {
-        "kl": kl,
-        "kl_reverse": kl_reverse,
-        "jeffreys": kl + kl_reverse,
-        "jensen_shannon": float(jensen_shannon(now, then)),
-        "entropy": float(entropy(now)),
-        "cross_entropy": float(cross_entropy(now, then)) if supported else math.inf,
-        "kl_null": kl_null,
-        "kl_values": kl_values,
-        "cells": _cells(current, reference, now, then),
-    }
-
-
-def _null_part(now: float, then: float, kl: float) -> tuple[float, float]:
-    """Split KL into that of the null flag and that of the values: the chain rule, exactly."""
-    if then in (0.0, 1.0) and now != then:
-        return math.inf, 0.0
-    flag = float(kl_divergence([now, 1 - now], [then, 1 - then]))
-    return flag, max(0.0, kl - flag) / (1 - now) if now < 1 else 0.0
+def _noise_numbers(noise: Noise) -> dict[str, Any]:
+    shown = ("kl_debiased", "interval", "noise_floor", "p_value")
+    return {name: getattr(noise, name) for name in shown}
 
 
 def _cells(
-    current: Histogram, reference: Histogram, now: Floats, then: Floats
+    current: Histogram, reference: Histogram, carried: Floats, signed: Floats
 ) -> tuple[CellChange, ...]:
     """Return every cell: shares as counted, contributions as smoothed."""
-    unsupported = (then == 0) & (now > 0)
-    if unsupported.any():
-        carried = signed = np.where(unsupported, np.inf, 0.0)
-    else:
-        carried, signed = contributions(now, then), signed_contributions(now, then)
     return tuple(
         CellChange(
             label=reference.bins.label(cell),
@@ -265,8 +299,8 @@ def _runs(cells: tuple[CellChange, ...], reference: Histogram) -> Iterator[CellC
     ordered = bins.value_cells if bins.ordered else 0
     directions = _directions(cells[:ordered])
     for _, run in groupby(range(ordered), key=directions.__getitem__):
-        members = list(run)
-        yield _joined(bins.label(members[0], members[-1]), [cells[cell] for cell in members])
+        first, last = _sharpest(list(run), cells, reference.rows)
+        yield _joined(bins.label(first, last), cells[first : last + 1])
     for cell in range(ordered, bins.cells):
         yield cells[cell]
 
@@ -280,7 +314,34 @@ def _directions(cells: tuple[CellChange, ...]) -> list[bool]:
     return grew
 
 
-def _joined(label: str, run: list[CellChange]) -> CellChange:
+def _sharpest(run: list[int], cells: tuple[CellChange, ...], rows: int) -> tuple[int, int]:
+    """Return the ends of the stretch of a run that, as one cell, would diverge most."""
+    then = np.cumsum([0.0, *(cells[cell].reference for cell in run)])
+    now = np.cumsum([0.0, *(cells[cell].current for cell in run)])
+    first, last = np.triu_indices(len(run))
+    expected = np.maximum(then[last + 1] - then[first], 0.5 / max(rows, 1))
+    found = now[last + 1] - now[first]
+    merged = found * np.log(np.maximum(found, _TINY) / expected) - found + expected
+    best = int(np.argmax(merged))
+    return _opened(run[first[best]], run[last[best]], cells, run)
+
+
+def _opened(
+    first: int, last: int, cells: tuple[CellChange, ...], run: list[int]
+) -> tuple[int, int]:
+    """Add the empty cells at the ends of a run: "135 or more" says more than "135 to 1301"."""
+    while last < run[-1] and _empty(cells[last + 1]):
+        last += 1
+    while first > run[0] and _empty(cells[first - 1]):
+        first -= 1
+    return first, last
+
+
+def _empty(cell: CellChange) -> bool:
+    return cell.reference == cell.current == 0
+
+
+def _joined(label: str, run: tuple[CellChange, ...]) -> CellChange:
     return CellChange(
         label=label,
         reference=math.fsum(cell.reference for cell in run),

@@ -4,9 +4,9 @@ Knows how to count a column's values exactly and as fast as they decode. Has nev
 snapshots, probabilities or limits.
 
 Numbers are counted on a fine grid. A grid cell that holds no edge lies inside one bin, so a plain
-``bincount`` settles all its rows; only rows in the few grid cells that hold an edge are searched.
-Rounding cannot harm: the map from value to grid cell is monotone, edges go through the same map,
-and every row that shares a grid cell with an edge is compared with the edge itself.
+``bincount`` settles all its rows; only rows in the few grid cells that hold an edge are compared
+with it. Rounding cannot harm: the map from value to grid cell is monotone, edges go through the
+same map, and every row that shares a grid cell with an edge is compared with the edge itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kl_drift.arrays import level_dictionary, numbers
+from kl_drift.arrays import LEVEL_TEXT, level_dictionary, numbers
 from kl_drift.bins import Bins, CategoryBins, Number, NumericBins, level_hash
 from kl_drift.profile import ValueRange, merge_unseen
 
@@ -30,6 +30,7 @@ Counts = npt.NDArray[np.int64]
 _CHUNK = 32_768  # values and their grid cells stay in the second-level cache
 _GRID = 8_192
 _PROBES = 64
+_COMPARED = 4  # with more edges in one grid cell a search is faster
 _MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 
 
@@ -181,8 +182,10 @@ class _Grid:
         self._map = min(maps, key=lambda grid: _ambiguity(grid, floats))
         cells = self._map(floats)
         self._bin_of = np.searchsorted(cells, np.arange(_GRID), side="left")
-        self._ambiguous = np.zeros(_GRID, bool)
-        self._ambiguous[cells] = True
+        edges_in = np.bincount(cells, minlength=_GRID)
+        self._ambiguous = edges_in > 0
+        most = edges_in.max() if edges_in.max() <= _COMPARED else 0
+        self._next_edges = [edges.take(self._bin_of + nth, mode="clip") for nth in range(most)]
 
     def count(self, values: npt.NDArray[Any]) -> Counts:
         """Count values without NaN over the bins between the edges."""
@@ -192,13 +195,24 @@ class _Grid:
             chunk = values[start : start + _CHUNK]
             cells = self._map(chunk.astype(np.float64, copy=False))
             hits += np.bincount(cells, minlength=_GRID)
-            unsettled = chunk[self._ambiguous[cells]]
+            unsettled = np.flatnonzero(self._ambiguous[cells])
             if len(unsettled):
-                places = np.searchsorted(self._edges, unsettled, side="right")
+                places = self._places(chunk[unsettled], cells[unsettled])
                 counts += np.bincount(places, minlength=len(counts))
         hits[self._ambiguous] = 0
         np.add.at(counts, self._bin_of, hits)
         return counts
+
+    def _places(
+        self, values: npt.NDArray[Any], cells: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.intp]:
+        """Return the bins of values whose cells hold edges: compare with each, or search."""
+        if not self._next_edges:
+            return np.searchsorted(self._edges, values, side="right")
+        places = self._bin_of[cells]
+        for edges in self._next_edges:
+            places += values >= edges[cells]
+        return np.minimum(places, len(self._edges), out=places)  # the last edge stands repeated
 
 
 def _between_integers(edges: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -278,7 +292,7 @@ class LevelCounter:
 
     def __init__(self, bins: CategoryBins) -> None:
         self.bins = bins
-        self._levels = pa.array(bins.levels, pa.string())
+        self._levels = pa.array(bins.levels, LEVEL_TEXT)
 
     @cached_property
     def _known(self) -> frozenset[bytes]:
@@ -318,7 +332,8 @@ def used_levels(array: pa.DictionaryArray) -> tuple[pa.Array, Counts]:
     indices = array.indices
     if indices.null_count:
         indices = indices.drop_null()
-    rows = np.bincount(indices.to_numpy(zero_copy_only=False), minlength=len(array.dictionary))
+    places = indices.to_numpy(zero_copy_only=False).astype(np.intp, copy=False)
+    rows = np.bincount(places, minlength=len(array.dictionary))
     used = (rows > 0) & array.dictionary.is_valid().to_numpy(zero_copy_only=False)
     levels, rows = array.dictionary.filter(pa.array(used)), rows[used]
     if len(levels.unique()) == len(levels):

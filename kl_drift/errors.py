@@ -17,6 +17,8 @@ The tree; each class is also the closest builtin, so ``except ValueError`` keeps
     │   ├── ArtefactNotFoundError        (FileNotFoundError)
     │   ├── ArtefactCorruptError         (ValueError)         not what it says it is
     │   └── ArtefactTooNewError          (ValueError)         written by a later kl-drift
+    ├── HistoryError                     (OSError)            down, read-only, or damaged
+    │   └── HistoryTooNewError                                written by a later kl-drift
     ├── PlanError                        (ValueError)         a mistake in a plan, with file and key
     ├── UsageError                       (ValueError)         arguments that contradict each other
     └── MissingExtraError                (ImportError)        an optional dependency is missing
@@ -89,6 +91,14 @@ class ArtefactCorruptError(ArtefactError, ValueError):
 
 class ArtefactTooNewError(ArtefactError, ValueError):
     """The file's format is newer than this kl-drift reads."""
+
+
+class HistoryError(KLDriftError, OSError):
+    """The history cannot be reached, read or written; the message names it without its password."""
+
+
+class HistoryTooNewError(HistoryError):
+    """The history's tables, or something in them, are newer than this kl-drift reads."""
 
 
 class PlanError(KLDriftError, ValueError):

@@ -6,10 +6,12 @@ could not be judged is never ``ok``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from fnmatch import fnmatchcase
+from typing import Literal, TypeAlias, get_args
 
 from kl_drift.errors import UsageError
 
@@ -37,6 +39,10 @@ Finding: TypeAlias = Literal["", "missing", "new", "type changed"]
 """What is wrong with a column as a whole; empty where its values could be compared."""
 
 
+Rule: TypeAlias = Literal["gates", "point"]
+"""How limits are applied: to what is certain despite noise, or to KL as it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """When a divergence is a warning, when it is a drift, and when nobody can tell.
@@ -49,21 +55,35 @@ class Policy:
     null_drift : float
         KL of the null flag alone above which a column is a drift. A null rate that goes from 1 %
         to 5 % is only 0.041 nats, and would hide behind any limit for values.
+    rule : {"gates", "point"}
+        ``gates``: a limit is exceeded only if the lower confidence limit of KL exceeds it, and a
+        column is undecided where noise alone reaches the warning limit. ``point``: KL itself is
+        compared, whatever the rows, as other tools do.
+    confidence : float
+        Of the lower confidence limit.
+    design_effect : float
+        How many rows carry the information of one independent row, where rows come in clusters
+        (many per customer).
     min_rows : int
         Fewer rows than this, in the current snapshot or in the reference, decide nothing.
     columns : mapping of str to Policy
-        The policy of single columns, where it is another one.
+        The policy of some columns, where it is another one, by name or pattern (``dep_*``). A full
+        name goes before any pattern; of patterns the first that fits is taken.
 
     Raises
     ------
     UsageError
-        If a limit is not positive, or the drift limit is below the warn limit.
+        If a limit is not positive, the drift limit is below the warn limit, or another value is
+        outside its range.
     """
 
     warn: float = 0.02
     drift: float = 0.05
     null_drift: float = 0.01
-    min_rows: int = 1_000
+    rule: Rule = "gates"
+    confidence: float = 0.95
+    design_effect: float = 1.0
+    min_rows: int = 0
     columns: Mapping[str, Policy] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,32 +92,54 @@ class Policy:
                 f"limits: expected 0 < warn ≤ drift, got warn {self.warn:g} and drift "
                 f"{self.drift:g}; state both"
             )
-        if not self.null_drift > 0:
-            raise UsageError(f"limits: expected null_drift above 0, got {self.null_drift:g}")
+        for name, holds, expected in (
+            ("null_drift", self.null_drift > 0, "above 0"),
+            ("rule", self.rule in get_args(Rule), f"one of {', '.join(get_args(Rule))}"),
+            ("confidence", 0.5 <= self.confidence < 1, "at least 0.5 and below 1"),
+            ("design_effect", self.design_effect >= 1, "at least 1"),
+            ("min_rows", self.min_rows >= 0, "at least 0"),
+        ):
+            if not holds:
+                raise UsageError(f"limits: expected {name} {expected}, got {getattr(self, name)}")
 
     def of(self, column: str) -> Policy:
         """Return the policy of one column."""
-        return self.columns.get(column, self)
+        fitting = (each for each in self.columns if fnmatchcase(column, each))
+        name = column if column in self.columns else next(fitting, None)
+        return self if name is None else self.columns[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was measured of one column.
+    """What was measured of one column; divergences in nats.
 
     Parameters
     ----------
-    kl : float
-        KL(current‖reference) in nats.
-    kl_null : float
-        KL of the null flag alone, in nats.
+    kl, kl_null : float
+        KL(current‖reference), and that of the null flag alone.
     current_rows, reference_rows : int
         Rows behind them.
+    interval : (float, float)
+        Confidence limits of KL.
+    null_lower : float
+        Lower confidence limit of the KL of the null flag.
+    noise_floor : float
+        What noise alone reaches once in a thousand.
+    rows_needed : float
+        Rows that bring the noise floor under the warning limit.
+    detected : bool
+        Whether the two distributions certainly differ, by however little.
     """
 
     kl: float
     kl_null: float
     current_rows: int
     reference_rows: int
+    interval: tuple[float, float] = (0.0, math.inf)
+    null_lower: float = 0.0
+    noise_floor: float = math.inf
+    rows_needed: float = math.inf
+    detected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,34 +165,82 @@ def decide(column: str, evidence: Evidence, policy: Policy) -> Verdict:
     Returns
     -------
     Verdict
-        ``undecided`` where either snapshot is too small, otherwise by the limits.
+        ``undecided`` where either snapshot is too small to tell, otherwise by the limits.
     """
     limits = policy.of(column)
+    return _too_small(evidence, limits) or (
+        _by_point(evidence, limits) if limits.rule == "point" else _by_gates(evidence, limits)
+    )
+
+
+def _too_small(evidence: Evidence, limits: Policy) -> Verdict | None:
     for which, rows in (
         ("current", evidence.current_rows),
         ("reference", evidence.reference_rows),
     ):
-        if rows < limits.min_rows:
+        if rows < max(limits.min_rows, 1):
+            needed = f", at least {limits.min_rows:,} are needed" if limits.min_rows else ""
             return Verdict(
                 status=Status.UNDECIDED,
-                reason=f"too few rows to tell: the {which} snapshot has {rows:,}, "
-                f"at least {limits.min_rows:,} are needed",
+                reason=f"too few rows to tell: the {which} snapshot has {rows:,}{needed}",
             )
+    return None
+
+
+def _by_point(evidence: Evidence, limits: Policy) -> Verdict:
+    """Compare KL as it is with the limits, whatever the rows."""
     kl = f"KL {nats(evidence.kl)} nats"
     if evidence.kl > limits.drift:
         return Verdict(status=Status.DRIFT, reason=f"{kl}, above the limit {limits.drift:g}")
     if evidence.kl_null > limits.null_drift:
-        return Verdict(
-            status=Status.DRIFT,
-            reason=f"the share of nulls moved: KL of the null flag {nats(evidence.kl_null)} nats, "
-            f"above its limit {limits.null_drift:g}",
-        )
+        return _null_drift(evidence, limits)
     if evidence.kl > limits.warn:
+        return Verdict(status=Status.WARN, reason=f"{kl}, above the warning limit {limits.warn:g}")
+    return Verdict(status=Status.OK, reason=f"{kl}, below the limit {limits.warn:g}")
+
+
+def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:
+    """Let a limit count as exceeded only where noise cannot be the reason."""
+    lower, upper = evidence.interval
+    kl = f"KL {nats(evidence.kl)} nats ({nats(lower)}–{nats(upper)})"
+    noise = f"noise at these sizes is {nats(evidence.noise_floor)}"
+    if lower > limits.drift:
+        return Verdict(
+            status=Status.DRIFT, reason=f"{kl}, above the limit {limits.drift:g}; {noise}"
+        )
+    if evidence.null_lower > limits.null_drift:
+        return _null_drift(evidence, limits)
+    if evidence.noise_floor > limits.warn:
+        return Verdict(status=Status.UNDECIDED, reason=_too_noisy(evidence, limits))
+    if lower > limits.warn:
         return Verdict(
             status=Status.WARN,
-            reason=f"{kl}, above the warning limit {limits.warn:g}, below {limits.drift:g}",
+            reason=f"{kl}, above the warning limit {limits.warn:g}; {noise}",
         )
-    return Verdict(status=Status.OK, reason=f"{kl}, below the limit {limits.warn:g}")
+    if evidence.detected:
+        sds = f"about {math.sqrt(2 * evidence.kl):.1g} sd"
+        return Verdict(status=Status.OK, reason=f"certain but small: {kl}, {sds}")
+    return Verdict(status=Status.OK, reason=f"{kl}, not certainly above {limits.warn:g}")
+
+
+def _null_drift(evidence: Evidence, limits: Policy) -> Verdict:
+    return Verdict(
+        status=Status.DRIFT,
+        reason=f"the share of nulls moved: KL of the null flag {nats(evidence.kl_null)} nats, "
+        f"above its limit {limits.null_drift:g}",
+    )
+
+
+def _too_noisy(evidence: Evidence, limits: Policy) -> str:
+    needed = (
+        "the reference itself has too few"
+        if math.isinf(evidence.rows_needed)
+        else f"about {float(f'{evidence.rows_needed:.1e}'):,.0f} are needed"
+    )
+    return (
+        f"too few rows to tell: noise alone reaches {nats(evidence.noise_floor)} nats, "
+        f"above the limit {limits.warn:g}; {needed}"
+    )
 
 
 _FINDINGS: Mapping[Finding, Status] = {

@@ -189,7 +189,10 @@ class Profile:
 
     def _joined(self, other: Profile, name: str) -> ColumnProfile:
         parts = [part.columns[name] for part in (self, other) if name in part.columns]
-        return reduce(add, parts)
+        try:
+            return reduce(add, parts)
+        except BinsMismatchError as error:
+            raise BinsMismatchError(f"column {name!r}: {error}") from error
 
     def _refuse_other_bins(self, other: Profile) -> None:
         if self.bins_digest == other.bins_digest:

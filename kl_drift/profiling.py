@@ -7,13 +7,13 @@ divergences, limits, plans or reports.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TypeAlias, cast, get_args
 
 import numpy as np
 import pyarrow as pa
 
-from kl_drift import __version__
 from kl_drift.arrays import TEMPORAL, family_of, scale_of
 from kl_drift.binning import Categories, LevelSample, NumberSample, fit_levels, fit_numbers
 from kl_drift.bins import Bins, Domain, LevelDomain, NumericBins
@@ -21,10 +21,11 @@ from kl_drift.columns import Selection, Wanted, choose
 from kl_drift.counting import Tally
 from kl_drift.engines import arrow
 from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Reading, TooManyLevels
-from kl_drift.engines.source import Source
+from kl_drift.engines.source import Source, rereadable
 from kl_drift.errors import SnapshotInvalidError, UsageError
 from kl_drift.histogram import Histogram
 from kl_drift.profile import ColumnProfile, Profile
+from kl_drift.version import __version__
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called as work goes on with the rows done and the rows in all (``None``: not known)."""
@@ -193,7 +194,8 @@ def scan_profile(
     Parameters
     ----------
     source : Source
-        Read once, only the columns that the reference counted.
+        Read once, only the columns that the reference counted; twice where ages are counted from
+        the latest moment in it.
     like : Profile
         The reference.
     as_of : str
@@ -201,6 +203,12 @@ def scan_profile(
     progress : callable, optional
         Told of the rows done.
     """
+    aged = any(c.derived_from and _domain_of(c) == "duration" for c in like.columns.values())
+    with rereadable(source) if aged and not as_of else nullcontext(source) as readable:
+        return _scanned(readable, like, as_of, progress)
+
+
+def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | None) -> Profile:
     schema = source.schema
     wanted: dict[str, Wanted] = {}
     bins: dict[str, Bins] = {}
@@ -210,39 +218,45 @@ def scan_profile(
         origin = column.derived_from or name
         if origin not in schema:
             continue
-        if column.histogram is None:
+        if reason := _type_changed(schema[origin], column):
+            reasons[name] = reason
+        elif column.histogram is None:
             reasons[name] = column.reason
             if column.range is not None or column.nulls:
                 ranged.append(name)
-        elif reason := _type_changed(schema[origin], column):
-            reasons[name] = reason
         else:
             bins[name] = column.histogram.bins
             wanted[name] = _as_before(origin, schema[origin], column)
     known = {*like.columns, *(column.derived_from for column in like.columns.values())}
-    reasons |= dict.fromkeys(schema.keys() - known, "not in the reference")
+    new = schema.keys() - known - source.partition_keys  # a key tells snapshots apart, no more
+    reasons |= dict.fromkeys(new, "not in the reference")
     readings = _readings(source, wanted, as_of)
     return _counted(
         source,
         wanted={name: (readings[name], each) for name, each in bins.items()},
         ranged=ranged,
         reasons=reasons,
-        derived={name: want.column for name, want in wanted.items() if want.derivation},
+        derived={name: each.derived_from for name, each in like.columns.items()},
         as_of=as_of,
         step=_meter(progress, source.rows),
     )
 
 
 def _type_changed(kind: pa.DataType, column: ColumnProfile) -> str:
-    """Say what changed where values of the type cannot be counted over the reference's bins."""
+    """Say what changed where values of the type do not belong to the reference's domain."""
     family = family_of(kind)
-    if family == "null" or column.histogram is None:
-        return ""
-    wanted = column.histogram.bins.domain
+    wanted = _domain_of(column)
     same = family in TEMPORAL if column.derived_from else family == wanted
-    if same:
+    if same or family == "null" or wanted is None:
         return ""
     return f"type changed: {column.type} in the reference, {kind} in the current snapshot"
+
+
+def _domain_of(column: ColumnProfile) -> str | None:
+    """Return the domain of a column's values, where the profile tells it."""
+    if column.histogram is not None:
+        return column.histogram.bins.domain
+    return column.range.domain if column.range is not None else None
 
 
 def _as_before(origin: str, kind: pa.DataType, column: ColumnProfile) -> Wanted:
@@ -280,9 +294,13 @@ def _counted(
     }
     rows, tallies = arrow.tally(source, {**wanted, **anywhere}, step)
     columns = {
-        name: _uncounted(schema[derived.get(name, name)], reason, tallies.get(name))
+        name: _uncounted(
+            schema[derived.get(name) or name],
+            reason,
+            tallies.get(name),
+            derived_from=derived.get(name, ""),
+        )
         for name, reason in reasons.items()
-        if derived.get(name, name) in schema
     }
     for name, (reading, bins) in wanted.items():
         columns[name] = _column(
@@ -318,10 +336,13 @@ def _column(kind: pa.DataType, bins: Bins, tally: Tally, *, derived_from: str) -
     )
 
 
-def _uncounted(kind: pa.DataType, reason: str, tally: Tally | None) -> ColumnProfile:
+def _uncounted(
+    kind: pa.DataType, reason: str, tally: Tally | None, *, derived_from: str
+) -> ColumnProfile:
     return ColumnProfile(
         type=str(kind),
         reason=reason,
         nulls=int(tally.counts[-1]) if tally else 0,
         range=tally.range if tally else None,
+        derived_from=derived_from,
     )

@@ -94,6 +94,20 @@ class ColumnReport:
         In nats, at most ln 2.
     entropy, cross_entropy : float or None
         Of the current distribution, and of it under the reference's code; their difference is KL.
+    kl_debiased : float or None
+        The estimate of KL without the bias that noise gives it; may be slightly negative.
+    interval : (float, float) or None
+        Confidence limits of KL.
+    noise_floor : float or None
+        KL that samples of these sizes reach once in a thousand if nothing drifts.
+    p_value : float or None
+        Of the two distributions being equal.
+    p_adjusted : float or None
+        Of KL being no more than the warning limit, adjusted for the number of columns by Benjamini
+        and Hochberg; orders the columns of one status.
+    detected : bool
+        Whether the distributions certainly differ (equality has an adjusted p-value below 0.001),
+        by however little.
     kl_null, kl_values : float or None
         KL of the null flag alone, and of the values that are not null:
         ``kl = kl_null + (1 − current_nulls) · kl_values``, up to smoothing of the null share.
@@ -121,6 +135,12 @@ class ColumnReport:
     jensen_shannon: float | None = None
     entropy: float | None = None
     cross_entropy: float | None = None
+    kl_debiased: float | None = None
+    interval: tuple[float, float] | None = None
+    noise_floor: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    detected: bool = False
     kl_null: float | None = None
     kl_values: float | None = None
     top_cells: tuple[CellChange, ...] = ()
@@ -267,18 +287,20 @@ class Report:
         """Return one row per judged column, worst first; what moved stands in ``moved``."""
         import pandas as pd
 
-        nested = {"top_cells", "new_levels", "vanished_levels", "cells"}
-        return pd.DataFrame(
-            [
-                {
-                    **{f.name: getattr(c, f.name) for f in fields(c) if f.name not in nested},
-                    "status": str(c.status),
-                    "kl_bits": c.kl_bits,
-                    "moved": "; ".join(str(cell) for cell in c.top_cells),
-                }
-                for c in self
-            ]
-        )
+        nested = {"interval", "top_cells", "new_levels", "vanished_levels", "cells"}
+        names = [f.name for f in fields(ColumnReport) if f.name not in nested]
+        rows = [
+            {
+                **{name: getattr(c, name) for name in names},
+                "status": str(c.status),
+                "kl_bits": c.kl_bits,
+                "lower": c.interval and c.interval[0],
+                "upper": c.interval and c.interval[1],
+                "moved": "; ".join(str(cell) for cell in c.top_cells),
+            }
+            for c in self
+        ]
+        return pd.DataFrame(rows, columns=[*names, "kl_bits", "lower", "upper", "moved"])
 
 
 def plain(value: Any) -> Any:

@@ -6,14 +6,17 @@ heard of Arrow, of schemas or of what the rows hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 
 from kl_drift.errors import UsageError
 
+_SECRETS = re.compile(r"(?<=://)[^/@]*:[^@]*@|\?[^/?=]+=.*", re.DOTALL)
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Snapshot:
     """Rows in Parquet files, by name.
 
@@ -23,7 +26,8 @@ class Snapshot:
         A file, a folder (read recursively), a glob (``flights/*/part-*.parquet``) or a URI
         (``s3://bucket/flights``, ``gs://…``, ``file://…``).
     where : mapping of str to str or list of str, optional
-        Which partitions of a hive-partitioned folder (``month=2013-01/…``) belong to it.
+        Which partitions of a hive-partitioned folder (``month=2013-01/…``) belong to it. Numbers
+        are fine too: 1 is the partition ``01``.
     label : str, optional
         What reports call it; the path and the partitions by default.
     as_of : str, optional
@@ -41,14 +45,20 @@ class Snapshot:
     where: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     label: str = ""
     as_of: str = ""
-    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", fspath(self.path))
         if not self.path:
             raise UsageError("a snapshot needs a path: a file, a folder, a glob or a URI")
         for key, value in self.where.items():
-            if not value:
+            if value is None or not "".join(self.wanted(key)):
                 raise UsageError(f"where: partition key {key!r} has no value; state one or more")
+
+    def __repr__(self) -> str:
+        path = _SECRETS.sub("", self.path) if "://" in self.path else self.path
+        where = dict(self.where)
+        return f"Snapshot({path=}, {where=}, label={self.label!r}, as_of={self.as_of!r})"
 
     @classmethod
     def at(cls, path: str | PathLike[str]) -> Snapshot:
@@ -56,6 +66,8 @@ class Snapshot:
         return cls(path=fspath(path))
 
     def wanted(self, key: str) -> tuple[str, ...]:
-        """Return the values of a partition key that belong to the snapshot."""
-        value = self.where[key]
-        return (value,) if isinstance(value, str) else tuple(value)
+        """Return the values of a partition key that belong to the snapshot, as text."""
+        value: object = self.where[key]
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            return (str(value),)
+        return tuple(map(str, value))

@@ -12,40 +12,73 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote
 
-from kl_drift.errors import SnapshotUnreadableError, UsageError, did_you_mean
+from kl_drift.errors import KLDriftError, SnapshotUnreadableError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from pyarrow import fs
 
-_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
-_FLAGS = frozenset({"anonymous", "allow_bucket_creation", "allow_bucket_deletion"})
-_FLAGS_TRUE = frozenset({"true", "yes", "1"})
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# A stray slash in the password is forgiven, lest the secret be taken for a part of the path. A
+# bucket has no port, so that any colon is a password's; elsewhere what looks like a port is one.
+_USER = re.compile(r"[^/]*@|[^/@:]*:(?!\d+(?:/|$))[^@]*@")
+_USER_OF_BUCKET = re.compile(r"[^/]*@|[^/@:]*:[^@]*@")
+_QUERY = re.compile(r"\?(?=[^/?=]+=)")  # any other question mark belongs to a glob
+_S3 = ("s3", "s3a", "s3n")
+_GS = ("gs", "gcs")
+_TRUE = ("true", "yes", "1")
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _S3_OPTIONS = (
     "access_key", "secret_key", "session_token", "anonymous", "region", "endpoint_override",
     "scheme", "role_arn", "session_name", "external_id", "connect_timeout", "request_timeout",
 )  # fmt: skip
 _GS_OPTIONS = (
-    "anonymous", "access_token", "target_service_account", "endpoint_override", "scheme",
-    "project_id", "default_bucket_location",
+    "anonymous", "access_token", "credential_token_expiration", "target_service_account",
+    "endpoint_override", "scheme", "project_id", "default_bucket_location", "retry_time_limit",
 )  # fmt: skip
+_GS_RETRY_SECONDS = "60"  # Arrow's default is a quarter of an hour, which looks like hanging
+_GS_TOKEN_LASTS = timedelta(hours=1)  # as Google's do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Uri:
+    """A URI in pieces; user and query may be secrets."""
+
+    scheme: str
+    user: str
+    path: str
+    query: str
+
+    @classmethod
+    def of(cls, location: str) -> _Uri:
+        scheme, _, rest = location.partition("://")
+        scheme = scheme.lower()
+        user = (_USER_OF_BUCKET if scheme in _S3 + _GS else _USER).match(rest)
+        path, *query = _QUERY.split(rest[user.end() :] if user else rest, maxsplit=1)
+        return cls(
+            scheme=scheme,
+            user=user[0][:-1] if user else "",
+            path=path,
+            query="".join(query),
+        )
 
 
 def is_uri(location: str) -> bool:
     """Say whether ``location`` is a URI rather than a local path."""
-    return bool(_URI.match(location))
+    return bool(_SCHEME.match(location))
 
 
 def redacted(location: str) -> str:
     """Return the location without user, password and query, which may hold secrets."""
     if not is_uri(location):
         return location
-    parts = urlsplit(location)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    uri = _Uri.of(location)
+    return f"{uri.scheme}://{uri.path}"
 
 
 def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple[Any, str]:
@@ -54,10 +87,12 @@ def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple
     Parameters
     ----------
     location : str
-        A local path, or a URI such as ``s3://bucket/flights``.
+        A local path, or a URI such as ``s3://bucket/flights``. Keys of an object store are taken
+        as they stand; only in ``file://`` are ``%20`` and the like decoded.
     options : mapping of str to str, optional
         Arrow's options for the filesystem, e.g. ``endpoint_override``, ``region``. For S3 the
-        environment variables ``AWS_ENDPOINT_URL_S3`` and ``AWS_ENDPOINT_URL`` are heeded too.
+        environment variables ``AWS_ENDPOINT_URL_S3`` and ``AWS_ENDPOINT_URL`` are heeded too. For
+        Google, ``retry_time_limit`` is in seconds, 60 by default.
 
     Returns
     -------
@@ -67,49 +102,86 @@ def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple
     Raises
     ------
     UsageError
-        If an option is not known; the message names keys, never values.
+        If an option is not known or has no value of its kind; the message names keys, never values.
     SnapshotUnreadableError
         If the filesystem cannot be opened.
     """
-    from pyarrow import ArrowException, fs
+    from pyarrow import ArrowException
 
-    options = dict(options or {})
-    scheme = urlsplit(location).scheme if is_uri(location) else ""
+    options = {key: str(value) for key, value in (options or {}).items()}
     try:
-        if scheme in ("s3", "s3a", "s3n") and (options or _endpoint_of_environment()):
-            return _s3(_options_in(location) | options), _object_path(location)
-        if scheme in ("gs", "gcs") and options:
-            _refuse_unknown(options, _GS_OPTIONS, "gs")
-            return fs.GcsFileSystem(**_typed(options)), _object_path(location)
-        if options:
-            raise UsageError(
-                f"options {sorted(options)} are for s3:// and gs:// locations, "
-                f"not for {redacted(location)!r}; remove them"
-            )
-        if scheme:
-            opened: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(location)
-            return opened
-    except (ArrowException, OSError, TypeError) as error:
+        return _opened(location, options)
+    except KLDriftError:
+        raise
+    except (ArrowException, OSError, TypeError, ValueError) as error:
         raise SnapshotUnreadableError(
-            f"cannot open {redacted(location)!r}: {type(error).__name__}; check the URI and options"
+            f"cannot open {redacted(location)!r}: {_without_secrets(error, location, options)}; "
+            "check the URI and options"
         ) from None  # the cause may print the options
+
+
+def _opened(location: str, options: dict[str, str]) -> tuple[fs.FileSystem, str]:
+    from pyarrow import fs
+
+    uri = _Uri.of(location) if is_uri(location) else None
+    if uri and uri.scheme in _S3:
+        return _s3(uri, _s3_options_in(uri) | options), uri.path.rstrip("/")
+    if uri and uri.scheme in _GS:
+        return _gs(_gs_options_in(uri) | options), uri.path.rstrip("/")
+    if options:
+        raise UsageError(
+            f"options {sorted(options)} are for s3:// and gs:// locations, "
+            f"not for {redacted(location)!r}; remove them"
+        )
+    if uri and uri.scheme == "file":
+        return fs.LocalFileSystem(), _local_path(location)
+    if uri:
+        opened: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(location)
+        return opened
     return fs.LocalFileSystem(), str(Path(location).expanduser())
+
+
+def _without_secrets(error: Exception, location: str, options: Mapping[str, str]) -> str:
+    """Return what the error says, or only its kind where it may repeat a secret."""
+    uri, said = _Uri.of(location), str(error)
+    leaks = uri.user or uri.query or any(value in said for value in options.values() if value)
+    return type(error).__name__ if leaks else said
+
+
+def _local_path(location: str) -> str:
+    path = location.partition("://")[2].removeprefix("localhost")
+    if not path.startswith("/"):
+        raise UsageError(f"{location!r} names a host; write file:///folder/file, three slashes")
+    return str(Path(unquote(path)))
 
 
 def _endpoint_of_environment() -> str:
     return next((os.environ[name] for name in _ENDPOINT_VARIABLES if os.environ.get(name)), "")
 
 
-def _s3(options: dict[str, str]) -> fs.FileSystem:
+def _s3(uri: _Uri, options: dict[str, str]) -> fs.FileSystem:
     from pyarrow import fs
 
-    _refuse_unknown(options, _S3_OPTIONS, "s3")
+    _refuse_unknown(options, _S3_OPTIONS, uri.scheme)
     if endpoint := _endpoint_of_environment():
         options.setdefault("endpoint_override", endpoint)
+    if not options:  # only so does Arrow ask for the bucket's region
+        return fs.FileSystem.from_uri(f"s3://{uri.path.partition('/')[0]}")[0]
     if is_uri(endpoint := options.get("endpoint_override", "")):
-        options["scheme"] = urlsplit(endpoint).scheme
-        options["endpoint_override"] = urlsplit(endpoint).netloc
+        options["scheme"], _, host = endpoint.partition("://")
+        options["endpoint_override"] = host.rstrip("/")
     return fs.S3FileSystem(**_typed(options))
+
+
+def _gs(options: dict[str, str]) -> fs.FileSystem:
+    from pyarrow import fs
+
+    _refuse_unknown(options, _GS_OPTIONS, "gs")
+    options.setdefault("retry_time_limit", _GS_RETRY_SECONDS)
+    if "access_token" in options:
+        lasts = (datetime.now(UTC) + _GS_TOKEN_LASTS).isoformat()
+        options.setdefault("credential_token_expiration", lasts)
+    return fs.GcsFileSystem(**_typed(options))
 
 
 def _refuse_unknown(options: Mapping[str, str], known: tuple[str, ...], scheme: str) -> None:
@@ -122,26 +194,37 @@ def _refuse_unknown(options: Mapping[str, str], known: tuple[str, ...], scheme: 
 
 
 def _typed(options: Mapping[str, str]) -> dict[str, object]:
-    typed: dict[str, object] = dict(options)
-    for key in _FLAGS & options.keys():
-        typed[key] = options[key].lower() in _FLAGS_TRUE
-    for key in {"connect_timeout", "request_timeout"} & options.keys():
-        typed[key] = float(options[key])
-    return typed
+    return {key: _value(key, text) for key, text in options.items()}
 
 
-def _options_in(location: str) -> dict[str, str]:
+def _value(key: str, text: str) -> object:
+    try:
+        if key == "anonymous":
+            return text.lower() in _TRUE
+        if key in ("connect_timeout", "request_timeout"):
+            return float(text)
+        if key == "retry_time_limit":
+            return timedelta(seconds=float(text))
+        if key == "credential_token_expiration":
+            return datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        wanted = "an ISO 8601 moment" if key == "credential_token_expiration" else "seconds"
+        raise UsageError(f"option {key!r} has no value of its kind; expected {wanted}") from None
+    return text
+
+
+def _s3_options_in(uri: _Uri) -> dict[str, str]:
     """Return the options that the URI itself carries, as Arrow reads them."""
-    parts = urlsplit(location)
-    stated = dict(parse_qsl(parts.query))
-    if parts.username and parts.password:
-        stated |= {"access_key": unquote(parts.username), "secret_key": unquote(parts.password)}
+    stated = dict(parse_qsl(uri.query))
+    user, colon, password = uri.user.partition(":")
+    if colon:
+        stated |= {"access_key": unquote(user), "secret_key": unquote(password)}
     return stated
 
 
-def _object_path(location: str) -> str:
-    parts = urlsplit(location)
-    return (parts.netloc.rpartition("@")[2] + parts.path).rstrip("/")
+def _gs_options_in(uri: _Uri) -> dict[str, str]:
+    stated = dict(parse_qsl(uri.query))
+    return stated | ({"anonymous": "true"} if uri.user == "anonymous" else {})
 
 
 def read_bytes(location: str, options: Mapping[str, str] | None = None) -> bytes:
@@ -168,7 +251,7 @@ def write_bytes(location: str, data: bytes, options: Mapping[str, str] | None = 
     OSError
         As the filesystem says; what was there before is then still there.
     """
-    if is_uri(location) and not location.startswith("file://"):
+    if is_uri(location) and not location.lower().startswith("file://"):
         files, path = filesystem(location, options)
         with files.open_output_stream(path) as stream:
             stream.write(data)

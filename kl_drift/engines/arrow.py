@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count as ordinals
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -206,19 +206,19 @@ def sample(
     collectors = {name: _collector(want) for name, want in wanted.items()}
     readings = {name: want.reading for name, want in wanted.items()}
 
-    def collect(ordinal: int, part: Part) -> list[tuple[str, Any]]:
+    def collect(ordinal: int, part: Part) -> dict[str, Any]:
         picked = _picked_rows(ordinal, part.rows, share)
-        seen = dict.fromkeys(readings, 0)
-        results = []
+        done = dict.fromkeys(readings, 0)
+        seen: dict[str, Any] = {name: each.nothing() for name, each in collectors.items()}
         for name, array in _pieces(part, readings):
-            start, seen[name] = seen[name], seen[name] + len(array)
-            low, high = np.searchsorted(picked, [start, seen[name]])
-            results.append((name, collectors[name].look(array, picked[low:high] - start)))
-        return results
+            start, done[name] = done[name], done[name] + len(array)
+            low, high = np.searchsorted(picked, [start, done[name]])
+            collectors[name].look(array, picked[low:high] - start, seen[name])
+        return seen
 
-    for part, results in _walk(source, collect):
-        for name, result in results:
-            collectors[name].add(result)
+    for part, seen in _walk(source, collect):
+        for name, found in seen.items():
+            collectors[name].add(found)
         if progress:
             progress(part.rows)
     return {name: each.result() for name, each in collectors.items()}
@@ -232,6 +232,14 @@ def _picked_rows(ordinal: int, rows: int, share: float) -> npt.NDArray[np.int64]
     return np.sort(generator.choice(rows, size=int(np.ceil(rows * share)), replace=False))
 
 
+class _Seen(NamedTuple):
+    """What one piece holds of an ordered column."""
+
+    chosen: npt.NDArray[Any]
+    present: int
+    extremes: tuple[Number, Number] | None
+
+
 class _Numbers:
     """Collects the sample, the count and the extremes of an ordered column."""
 
@@ -241,10 +249,12 @@ class _Numbers:
         self._present = 0
         self._extremes: list[Number] = []
 
-    def look(
-        self, array: pa.Array, rows: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[Any], int, tuple[Number, Number] | None]:
-        """Look at one piece; called from any thread."""
+    def nothing(self) -> list[_Seen]:
+        """Return what is seen of a part before any piece of it."""
+        return []
+
+    def look(self, array: pa.Array, rows: npt.NDArray[np.int64], seen: list[_Seen]) -> None:
+        """Look at one piece of a part; called from any thread."""
         domain, scale = self._want.domain, self._want.scale
         values = numbers(array, domain, scale)
         chosen = (
@@ -252,14 +262,14 @@ class _Numbers:
             if len(values) == len(array)
             else numbers(array.take(pa.array(rows)), domain, scale)
         )
-        return chosen, len(values), finite_range(values)
+        seen.append(_Seen(chosen, len(values), finite_range(values)))
 
-    def add(self, result: tuple[npt.NDArray[Any], int, tuple[Number, Number] | None]) -> None:
-        """Add what was seen; called from one thread, in order."""
-        chosen, present, extremes = result
-        self._values.append(chosen)
-        self._present += present
-        self._extremes += extremes or ()
+    def add(self, seen: list[_Seen]) -> None:
+        """Add what was seen of a part; called from one thread, in order."""
+        for piece in seen:
+            self._values.append(piece.chosen)
+            self._present += piece.present
+            self._extremes += piece.extremes or ()
 
     def result(self) -> NumberSample:
         """Return the sample."""
@@ -281,18 +291,23 @@ class _Levels:
         self._rows: dict[str, int] = {}
         self._overflow: TooManyLevels | None = None
 
-    def look(self, array: pa.Array, _: npt.NDArray[np.int64]) -> list[tuple[str, int]]:
-        """Look at one piece; called from any thread."""
-        if self._overflow:
-            return []
-        levels, rows = used_levels(level_dictionary(array, self._domain))
-        return list(zip(levels.to_pylist(), rows.tolist(), strict=True))
+    def nothing(self) -> dict[str, int]:
+        """Return what is seen of a part before any piece of it."""
+        return {}
 
-    def add(self, result: Sequence[tuple[str, int]]) -> None:
-        """Add what was seen; called from one thread, in order."""
+    def look(self, array: pa.Array, _: npt.NDArray[np.int64], seen: dict[str, int]) -> None:
+        """Look at one piece of a part, unless it has too many; called from any thread."""
+        if self._overflow or len(seen) > LEVEL_LIMIT:
+            return
+        levels, rows = used_levels(level_dictionary(array, self._domain))
+        for level, count in zip(levels.to_pylist(), rows.tolist(), strict=True):
+            seen[level] = seen.get(level, 0) + count
+
+    def add(self, seen: Mapping[str, int]) -> None:
+        """Add what was seen of a part; called from one thread, in order."""
         if self._overflow:
             return
-        for level, rows in result:
+        for level, rows in seen.items():
             self._rows[level] = self._rows.get(level, 0) + rows
         if len(self._rows) > LEVEL_LIMIT:
             self._overflow = TooManyLevels(max(self._rows.values()) == 1)

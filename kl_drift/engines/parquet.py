@@ -7,9 +7,9 @@ so that memory stays small. Has never heard of bins, counts or divergences.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote
@@ -24,6 +24,7 @@ from kl_drift.errors import (
     SnapshotInvalidError,
     SnapshotNotFoundError,
     SnapshotUnreadableError,
+    UsageError,
     did_you_mean,
 )
 from kl_drift.snapshot import Snapshot
@@ -34,10 +35,11 @@ _BUFFER_BYTES = 1 << 20
 _SUFFIXES = (".parquet", ".parq", ".pq")
 _MAGIC = re.compile(r"[*?[]")
 _CLASS = re.compile(r"\[[^]/]+\]")
-_GLOB_TOKEN = re.compile(r"\*\*/|\*\*|\[[^]/]+\]|.")
+_GLOB_TOKEN = re.compile(r"\*\*/|\*\*|\[[^]/]+\]|.", re.DOTALL)
 _HIVE = re.compile(r"^([^=]+)=(.*)$")
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _FOOTER_THREADS = 8
+_DICTIONARY_LEVELS = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class ParquetSource:
 
     @cached_property
     def schema(self) -> Mapping[str, pa.DataType]:
-        """The columns of all files together; partition keys are text.
+        """The columns of all files together; partition keys that are no columns are text.
 
         Raises
         ------
@@ -78,7 +80,7 @@ class ParquetSource:
                         f"{self.name}: column {name!r} is {joined[name]} in {first[name]} and "
                         f"{kind} in {file.path}; write it as one type, or leave one file out"
                     )
-        return joined | {key: pa.string() for key in sorted(self.partition_keys)}
+        return joined | {key: pa.string() for key in sorted(self.partition_keys - joined.keys())}
 
     @property
     def partition_keys(self) -> frozenset[str]:
@@ -108,37 +110,80 @@ class ParquetSource:
 
     def _columns(self, file: _File, group: int, names: Sequence[str]) -> Column:
         rows = file.footer.row_group(group).num_rows
-        inside = [name for name in names if name in file.schema]
         for name in names:
+            if name in file.schema:
+                continue
             if name in file.partition:
-                yield name, _constant(file.partition[name], rows)
-            elif name not in file.schema:
+                yield name, _constant(file.partition[name], rows, self.schema[name])
+            else:
                 yield name, pa.nulls(rows, self.schema[name])
-        with (
-            file.files.open_input_file(file.path) as stream,
-            pq.ParquetFile(
-                stream,
-                metadata=file.footer,
-                read_dictionary=[name for name in inside if _is_text(file.schema[name])],
-                buffer_size=_BUFFER_BYTES,
-                pre_buffer=False,
-            ) as opened,
-        ):
+        inside = [name for name in names if name in file.schema]
+        texts = {name for name in inside if _is_text(file.schema[name])}
+        with file.files.open_input_file(file.path) as stream:
+            opened = _file(stream, file.footer, texts)
             for name in inside:
-                for batch in opened.iter_batches(
-                    _BATCH_ROWS, row_groups=[group], columns=[name], use_threads=False
-                ):
-                    yield name, self._declared(name, batch.column(0))
+                text = _texts(stream, opened, group, name) if name in texts else None
+                found = 0
+                for array in text or _arrays(opened, group, name):
+                    found += len(array)
+                    yield name, self._declared(name, array)
+                if found != rows:
+                    raise OSError(f"column {name!r} holds {found:,} rows, its footer says {rows:,}")
 
     def _declared(self, name: str, array: pa.Array) -> pa.Array:
         """Give a column that is all null here the type it has elsewhere."""
-        return array.cast(self.schema[name]) if pa.types.is_null(array.type) else array
+        return pa.nulls(len(array), self.schema[name]) if pa.types.is_null(array.type) else array
 
 
-def _constant(value: str, rows: int) -> pa.Array:
+def _texts(
+    stream: pa.NativeFile, opened: pq.ParquetFile, group: int, name: str
+) -> Iterator[pa.Array]:
+    """Yield dictionaries as long as they are small, and the rest of the rows as plain text.
+
+    Where values do not repeat, Arrow collects all those of a row group in one dictionary; some
+    encodings it cannot read as dictionaries at all.
+    """
+    done = 0
+    arrays = _arrays(opened, group, name)
+    with suppress(OSError, pa.ArrowException):  # what is damaged will say so again
+        for array in arrays:
+            if pa.types.is_dictionary(array.type) and len(array.dictionary) > _DICTIONARY_LEVELS:
+                break
+            yield array
+            done += len(array)
+        else:
+            return
+    arrays.close()
+    for array in _arrays(_file(stream, opened.metadata), group, name):
+        skipped = min(done, len(array))
+        done -= skipped
+        yield array.slice(skipped)
+
+
+def _arrays(opened: pq.ParquetFile, group: int, name: str) -> Generator[pa.Array]:
+    batches = opened.iter_batches(
+        _BATCH_ROWS, row_groups=[group], columns=[name], use_threads=False
+    )
+    for batch in batches:
+        yield batch.column(name)  # by name: dotted, it may also bring the field of a nested column
+
+
+def _file(
+    stream: pa.NativeFile, footer: pq.FileMetaData, dictionaries: Collection[str] = ()
+) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        stream,
+        metadata=footer,
+        read_dictionary=list(dictionaries),
+        buffer_size=_BUFFER_BYTES,
+        pre_buffer=False,
+    )
+
+
+def _constant(value: str, rows: int, kind: pa.DataType) -> pa.Array:
     text = None if value == _NULL_PARTITION else value
     return pa.DictionaryArray.from_arrays(
-        pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([text], pa.string())
+        pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([text], pa.string()).cast(kind)
     )
 
 
@@ -153,7 +198,7 @@ def _explained(path: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise SnapshotNotFoundError(f"{path}: gone while it was read") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise SnapshotUnreadableError(
             f"{path}: cannot be read as Parquet: {error}; "
             "check that it was written completely, or leave it out"
@@ -204,34 +249,50 @@ def _listed(files: fs.FileSystem, path: str) -> tuple[str, list[str]]:
     if info.type == fs.FileType.File:
         return path.rpartition("/")[0], [path]
     if info.type == fs.FileType.Directory:
-        return path, _below(files, path)
+        base = "" if path == "." else path
+        return base, _data(_below(files, base))
     magic = _MAGIC.search(path)
     if magic is None:
         return path, []
-    base = path[: magic.start()].rpartition("/")[0]
-    matches = re.compile(_glob_pattern(path)).match
-    return base, [file for file in _below(files, base or ".") if matches(file)]
+    folder, slash, _ = path[: magic.start()].rpartition("/")
+    matches = _glob(path).match
+    return folder, _data([file for file in _below(files, folder or slash) if matches(file)])
 
 
-def _glob_pattern(path: str) -> str:
+def _glob(path: str) -> re.Pattern[str]:
     """Return the pattern of a glob: ``*`` stops at a slash, ``**`` does not."""
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     pieces = (
-        meaning.get(token) or (token if _CLASS.fullmatch(token) else re.escape(token))
+        meaning.get(token) or (_class if _CLASS.fullmatch(token) else re.escape)(token)
         for token in _GLOB_TOKEN.findall(path)
     )
-    return "".join(pieces) + r"(?:/.*)?\Z"
+    try:
+        return re.compile("".join(pieces) + r"(?:/.*)?\Z", re.DOTALL)
+    except re.error as error:
+        raise UsageError(f"the glob {path!r} cannot match anything: {error}") from error
+
+
+def _class(token: str) -> str:
+    """Return the pattern of ``[a-z]`` or ``[!a-z]``: only the dash has a meaning inside."""
+    inside = token[1:-1]
+    negated = len(inside) > 1 and inside[0] in "!^"
+    escaped = re.escape(inside[negated:]).replace(r"\-", "-")
+    return f"[{'^/' if negated else ''}{escaped}]"
 
 
 def _below(files: fs.FileSystem, folder: str) -> list[str]:
-    """Return the data files below a folder: Parquet by suffix, or all where none has one."""
-    infos = files.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-    prefix = len(folder.rstrip("/")) + 1 if folder != "." else 0
-    paths = sorted(
-        info.path.removeprefix("./")
-        for info in infos
-        if info.type == fs.FileType.File and not _hidden(info.path[prefix:])
+    """Return the files below a folder (``""``: the working directory) that are not hidden."""
+    selector = fs.FileSelector(folder or ".", recursive=True, allow_not_found=True)
+    paths = (
+        info.path if folder else info.path.removeprefix("./")
+        for info in files.get_file_info(selector)
+        if info.type == fs.FileType.File
     )
+    return sorted(path for path in paths if not _hidden(path.removeprefix(folder)))
+
+
+def _data(paths: list[str]) -> list[str]:
+    """Return the Parquet files by suffix, or all where none has one."""
     return [path for path in paths if path.endswith(_SUFFIXES)] or paths
 
 
@@ -256,7 +317,8 @@ def _wanted(
         if not found:
             raise SnapshotNotFoundError(
                 f"{redacted(snapshot.path)!r} has no partition {key}="
-                f"{' or '.join(snapshot.wanted(key))}; found: {_abridged(values)}"
+                f"{' or '.join(snapshot.wanted(key))}; found: {_abridged(values)}."
+                + did_you_mean(snapshot.wanted(key)[0], values)
             )
     return found
 

@@ -7,16 +7,18 @@ bins, counts or divergences.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
+from weakref import WeakSet
 
 import pyarrow as pa
 
-from kl_drift.errors import SnapshotInvalidError, UsageError
+from kl_drift.errors import SnapshotInvalidError, SnapshotUnreadableError, UsageError
 from kl_drift.snapshot import Snapshot
 
 Readable: TypeAlias = Any
@@ -69,10 +71,10 @@ class Source(Protocol):
 
 def checked_schema(schema: pa.Schema, name: str) -> dict[str, pa.DataType]:
     """Return the columns by name; refuse a name that stands twice."""
-    twice = sorted({column for column in schema.names if schema.names.count(column) > 1})
-    if twice:
+    column, times = next(iter(Counter(schema.names).most_common(1)), ("", 0))
+    if times > 1:
         raise SnapshotInvalidError(
-            f"{name}: column {twice[0]!r} occurs more than once; rename one of them"
+            f"{name}: column {column!r} occurs {times} times; rename all but one of them"
         )
     return dict(zip(schema.names, schema.types, strict=True))
 
@@ -115,13 +117,16 @@ def _slice(table: pa.Table | pa.RecordBatch) -> Part:
     return Part(rows=table.num_rows, read=read)
 
 
-@dataclass(slots=True)
+_spent: WeakSet[pa.RecordBatchReader] = WeakSet()
+"""Readers that were read: Arrow itself would hand out no rows the second time, and no error."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamSource:
     """Batches that come by once."""
 
     reader: pa.RecordBatchReader
     name: str = "a stream of batches"
-    spent: bool = False
 
     @property
     def schema(self) -> Mapping[str, pa.DataType]:
@@ -139,18 +144,26 @@ class StreamSource:
         return None
 
     def parts(self) -> Iterator[Part]:
+        """Yield the batches as they come, each a part; see :meth:`batches`."""
+        return map(_slice, self.batches())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches as they come.
 
         Raises
         ------
         UsageError
             The second time: the rows are gone.
+        SnapshotUnreadableError
+            If the stream breaks.
         """
-        if self.spent:
-            raise UsageError("this stream of batches was read already; open it anew")
-        self.spent = True
-        for batch in self.reader:
-            yield _slice(batch)
+        if self.reader in _spent:
+            raise UsageError(f"{self.name} was read already; open it anew")
+        _spent.add(self.reader)
+        try:
+            yield from self.reader
+        except (OSError, pa.ArrowException) as error:
+            raise SnapshotUnreadableError(f"{self.name} broke off: {error}") from error
 
 
 def open_source(data: Readable) -> Source:
@@ -171,12 +184,19 @@ def open_source(data: Readable) -> Source:
         return StreamSource(data)
     if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__len__"):
         return StreamSource(pa.RecordBatchReader.from_stream(data))
-    return TableSource(_table(data), f"a {type(data).__module__.partition('.')[0]} table")
+    library = _library(data)
+    return TableSource(_table(data), "a table" if library == "builtins" else f"a {library} table")
+
+
+def _library(data: Readable) -> str:
+    """Return the library that the data, or what it is derived from, comes from."""
+    libraries = [kind.__module__.partition(".")[0] for kind in type(data).__mro__]
+    return "pandas" if "pandas" in libraries else libraries[0]
 
 
 def _table(data: Readable) -> pa.Table:
     try:
-        if type(data).__module__.partition(".")[0] == "pandas":
+        if _library(data) == "pandas":
             return pa.Table.from_pandas(data, preserve_index=False)
         if isinstance(data, pa.RecordBatch):
             return pa.Table.from_batches([data])
@@ -184,7 +204,8 @@ def _table(data: Readable) -> pa.Table:
     except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
         raise SnapshotInvalidError(
             f"cannot read a {type(data).__module__}.{type(data).__name__} as a table: {error}; "
-            "expected a path, a Snapshot, a pandas or polars DataFrame, a pyarrow Table or reader"
+            "expected a path, a Snapshot, a pandas or polars DataFrame (of a LazyFrame: "
+            ".collect()), a pyarrow Table or reader (of a Dataset: .scanner().to_reader())"
         ) from error
 
 
@@ -195,13 +216,12 @@ def rereadable(source: Source) -> Iterator[Source]:
         yield source
         return
     with tempfile.TemporaryDirectory(prefix="kl-drift-") as folder:
-        path = Path(folder) / "stream.arrow"
-        options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+        path = Path(folder) / "stream.arrows"
         with (
             pa.OSFile(str(path), "wb") as file,
-            pa.ipc.new_file(file, source.reader.schema, options=options) as writer,
+            pa.ipc.new_stream(file, source.reader.schema) as writer,
         ):
-            for batch in source.reader:
-                writer.write_batch(batch)
+            for batch in source.batches():
+                writer.write_batch(batch)  # a stream, since a file holds one dictionary per column
         with pa.memory_map(str(path)) as file:
-            yield TableSource(pa.ipc.open_file(file).read_all(), source.name)
+            yield TableSource(pa.ipc.open_stream(file).read_all(), source.name)

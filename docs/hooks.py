@@ -1,0 +1,209 @@
+"""What the pages take from the living program instead of copying it.
+
+mkdocs calls `on_page_markdown` for every page, which fills the markers of `FILLS`.
+`PlainDocstrings` lets mkdocstrings show docstrings that hold reStructuredText: roles, literal
+blocks and simple tables.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, TypeAlias
+
+import griffe
+
+Schema: TypeAlias = dict[str, Any]
+
+_ROOT = Path(__file__).parent.parent
+_PACKAGE = _ROOT / "kl_drift"
+_WIDTH = "88"
+_ROLE = re.compile(r":(?:func|meth|class|mod|data|attr):`~?([^`]+)`")
+_LITERAL = re.compile(r"^(\S.*)::\n\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
+_RULE = re.compile(r"=+(?: +=+)+")
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Fill the markers of a page; mkdocs calls this."""
+    for marker, fill in FILLS.items():
+        if marker in markdown:
+            markdown = markdown.replace(marker, fill())
+    return markdown
+
+
+def commands() -> str:
+    """Return what `kl-drift --help` prints, and a section for each command."""
+    from kl_drift.cli import app
+
+    names = [each.name or each.callback.__name__ for each in app.registered_commands]
+    return "\n\n".join([_help(), *(f"## {name}\n\n{_help(name)}" for name in names)])
+
+
+def _help(*command: str) -> str:
+    done = subprocess.run(  # noqa: S603 - the project's own command line
+        [Path(sys.executable).with_name("kl-drift"), *command, "--help"],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "COLUMNS": _WIDTH, "TERM": "dumb", "NO_COLOR": "1"},
+    )
+    lines = (line.rstrip() for line in done.stdout.strip().splitlines())
+    return "\n".join(["```text", *lines, "```"])
+
+
+def layers() -> str:
+    """Return the order of imports, outermost first, from the contract that `make lint` checks."""
+    lines = (" · ".join(filter(_is_built, layer)) for layer in _layers())
+    return "\n".join(["```text", *filter(None, lines), "```"])
+
+
+def rooms() -> str:
+    """Return every module, innermost first, with what the first lines of its docstring say."""
+    order = [name for layer in reversed(_layers()) for name in layer]
+    paths = [path.relative_to(_PACKAGE) for path in _PACKAGE.rglob("*.py")]
+    modules = [path for path in paths if path.name != "__init__.py" or path.parent == Path()]
+    modules.sort(key=lambda path: (order.index(_room(path)) if _room(path) in order else -1, path))
+    rows = [f"| `{path.with_suffix('')}` | {_first_lines(path)} |" for path in modules]
+    return "\n".join(["| Module | What it says of itself |", "| --- | --- |", *rows])
+
+
+def _layers() -> list[list[str]]:
+    contracts = ConfigParser()
+    contracts.read(_ROOT / ".importlinter", encoding="utf-8")
+    order = contracts["importlinter:contract:layers"]["layers"].strip().splitlines()
+    return [re.findall(r"\w+", line) for line in order]
+
+
+def _is_built(module: str) -> bool:
+    place = _PACKAGE / module
+    return place.is_dir() or place.with_suffix(".py").exists()
+
+
+def _room(path: Path) -> str:
+    """Return the name that the contract knows a module by: that of its folder, if it has one."""
+    return path.parts[0].removesuffix(".py")
+
+
+def _first_lines(path: Path) -> str:
+    source = (_PACKAGE / path).read_text(encoding="utf-8")
+    text = (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0]
+    return " ".join(text.split()).replace("``", "`").replace("|", "\\|")
+
+
+def plan_keys() -> str:
+    """Return every key of a plan with its default and what it is for, from the plan's schema."""
+    from kl_drift.plan import plan_schema
+
+    schema = plan_schema()
+    rows = [
+        f"| `{key}` | {_default(key, each)} | {_about(each)} |"
+        for key, each in _keys(schema, schema)
+    ]
+    return "\n".join(["| Key | Default | What it says |", "| --- | --- | --- |", *rows])
+
+
+def _keys(schema: Schema, place: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Walk the mappings of a schema, each key once; bins have a table of their own."""
+    for name, each in place.get("properties", {}).items():
+        yield f"{path}{name}", each
+        if name in ("bins", "numeric", "categories"):
+            continue
+        for inner in _mappings(schema, each):
+            yield from _keys(schema, inner, f"{path}{name}.")
+        entries = each.get("additionalProperties")
+        for inner in _mappings(schema, entries) if isinstance(entries, dict) else ():
+            yield from _keys(schema, inner, f"{path}{name}.NAME.")
+
+
+def _mappings(schema: Schema, place: Schema) -> Iterator[Schema]:
+    for each in (place, *place.get("anyOf", ()), *place.get("allOf", ())):
+        if "$ref" in each:
+            yield schema["$defs"][each["$ref"].rpartition("/")[2]]
+
+
+def _default(key: str, place: Schema) -> str:
+    default = place.get("default", "")
+    inherited = ".NAME." in key
+    plain = isinstance(default, str | float) and default != ""
+    return f"`{default}`" if plain and not inherited else ""
+
+
+def _about(place: Schema) -> str:
+    text = place.get("description", "").replace("|", "\\|")
+    choices = _choices(place)
+    return f"{text} One of {', '.join(f'`{each}`' for each in choices)}." if choices else text
+
+
+def _choices(place: Schema) -> list[str]:
+    found = list(place.get("enum", ()))
+    for inner in (*place.get("anyOf", ()), place.get("items", {})):
+        found += [each for each in inner.get("enum", ()) if each not in found]
+    return found
+
+
+FILLS = {
+    "<!-- commands -->": commands,
+    "<!-- layers -->": layers,
+    "<!-- rooms -->": rooms,
+    "<!-- plan keys -->": plan_keys,
+}
+"""The markers that pages may hold, and what fills them."""
+
+
+class PlainDocstrings(griffe.Extension):
+    """Rewrites the reStructuredText of docstrings as Markdown while the pages are built."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Rewrite the docstring of one object; griffe calls this."""
+        if obj.docstring is not None:
+            obj.docstring.value = as_markdown(obj.docstring.value, obj)
+
+
+def as_markdown(text: str, scope: griffe.Object) -> str:
+    """Return a docstring with roles as links, literal blocks fenced and tables drawn."""
+    text = _ROLE.sub(lambda role: _link(role[1], scope), text)
+    text = _LITERAL.sub(lambda block: f"{block[1]}:\n\n{_fenced(block[2])}\n\n", text + "\n")
+    return "\n".join(_tables(text.splitlines()))
+
+
+def _link(name: str, scope: griffe.Object) -> str:
+    first, dot, rest = name.partition(".")
+    try:
+        target = scope.resolve(first) + dot + rest
+    except griffe.NameResolutionError:
+        target = name
+    return f'<autoref identifier="{target}" optional><code>{name}</code></autoref>'
+
+
+def _fenced(block: str) -> str:
+    return "```text\n" + dedent(block).strip("\n") + "\n```"
+
+
+def _tables(lines: list[str]) -> Iterator[str]:
+    """Draw a table of three rules, the header between the first two, with bars."""
+    columns: list[slice] = []
+    rules = 0
+    for line in lines:
+        if _RULE.fullmatch(line.strip()) and not columns:
+            ends = [match.end() for match in re.finditer(r"=+ *", line)]
+            columns = [
+                slice(a, b) for a, b in zip([0, *ends[:-1]], [*ends[:-1], None], strict=True)
+            ]
+            rules = 1
+        elif columns and _RULE.fullmatch(line.strip()):
+            rules += 1
+            if rules == 2:
+                yield "| " + " | ".join("---" for _ in columns) + " |"
+            else:
+                columns = []
+        elif columns:
+            yield "| " + " | ".join(line[column].strip() for column in columns) + " |"
+        else:
+            yield line

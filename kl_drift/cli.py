@@ -1,0 +1,430 @@
+"""The command line: one command for each step of the walk.
+
+A door: it turns words into calls of :mod:`kl_drift.api` and statuses into exit codes. It holds no
+arithmetic.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kl_drift.errors import KLDriftError, UsageError
+from kl_drift.version import __version__
+
+if TYPE_CHECKING:
+    from kl_drift.policy import Policy, Status
+    from kl_drift.profile import Profile
+    from kl_drift.profiling import Progress
+    from kl_drift.report import Report
+    from kl_drift.snapshot import Snapshot
+
+_FAILED = 3
+_INTERRUPTED = 130
+_CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
+"""Click's root of usage errors, wherever this typer keeps it."""
+
+app = typer.Typer(
+    name="kl-drift",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find out which columns of a Parquet snapshot drifted, how far, and where.\n\n"
+    "Exit codes: 0 ok (or warnings only), 1 drift, 2 undecided, 3 the check itself failed.",
+)
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class RuleName(StrEnum):
+    """How limits are applied."""
+
+    GATES = "gates"
+    POINT = "point"
+
+
+class SchemaKind(StrEnum):
+    """What has a JSON Schema."""
+
+    PLAN = "plan"
+    PROFILE = "profile"
+    REPORT = "report"
+
+
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="KEY=VALUE", help="Only this hive partition; repeatable."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Names or patterns, separated by commas: [cyan]'dep_*,carrier'[/cyan]."),
+]
+OutFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the screen."),
+]
+OutName = Annotated[
+    str,
+    typer.Option("--output", "-o", metavar="FILE", help="Where to save the profile; may be a URI."),
+]
+ReportFormat = Annotated[Format, typer.Option("--format", "-f", help="How to write the report.")]
+
+
+@app.command(epilog="kl-drift compare --reference flights/month=01 --current flights/month=02")
+def compare(
+    *,
+    reference: Annotated[str, typer.Option(metavar="A", help="A snapshot or a saved profile.")],
+    current: Annotated[str, typer.Option(metavar="B", help="A snapshot or a saved profile.")],
+    columns: Columns = None,
+    reference_where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only this partition of A; repeatable."),
+    ] = None,
+    current_where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only this partition of B; repeatable."),
+    ] = None,
+    warn: Annotated[float | None, typer.Option(help="KL in nats that is a warning.")] = None,
+    drift: Annotated[float | None, typer.Option(help="KL in nats that is a drift.")] = None,
+    rule: Annotated[
+        RuleName, typer.Option(help="gates: limits count despite noise; point: KL as it is.")
+    ] = RuleName.GATES,
+    smoothing: Annotated[str, typer.Option(help="jeffreys, laplace or none.")] = "jeffreys",
+    format: ReportFormat = Format.TABLE,  # noqa: A002 - typer takes the option's name from it
+    output: OutFile = None,
+) -> None:
+    """Compare a current snapshot with a reference and report which columns drifted."""
+    from kl_drift import api
+
+    with _progress("comparing") as progress:
+        report = api.compare(
+            _snapshot(current, current_where),
+            _snapshot(reference, reference_where),
+            columns=_names(columns),
+            policy=_policy(warn, drift, rule),
+            smoothing=smoothing,
+            progress=progress,
+        )
+    _write_report(report, format, output)
+    raise typer.Exit(_exit_code(report.status))
+
+
+@app.command(epilog="kl-drift check configs/flights.yaml --set month=2013-02")
+def check(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan's YAML file.")],
+    *,
+    current: Annotated[
+        str | None, typer.Option(metavar="B", help="A snapshot or profile instead of the plan's.")
+    ] = None,
+    current_where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only this partition of it; repeatable."),
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Fills {{ KEY }} in the plan; repeatable."),
+    ] = None,
+    format: ReportFormat = Format.TABLE,  # noqa: A002 - typer takes the option's name from it
+    output: OutFile = None,
+) -> None:
+    """Check a snapshot by a plan."""
+    from kl_drift import api
+
+    if current_where and current is None:
+        raise UsageError("--current-where goes with --current; the plan states its own partitions")
+    with _progress("checking") as progress:
+        report = api.check(
+            plan,
+            current=None if current is None else _snapshot(current, current_where),
+            values=dict(_pairs("--set", values)),
+            progress=progress,
+        )
+    _write_report(report, format, output)
+    raise typer.Exit(_exit_code(report.status))
+
+
+@app.command(epilog="kl-drift fit flights/month=01 -o reference.json")
+def fit(
+    snapshot: Annotated[str, typer.Argument(help="A file, folder, glob or URI.")],
+    output: OutName,
+    columns: Columns = None,
+    where: Where = None,
+) -> None:
+    """Fit bins to a reference snapshot and save its profile."""
+    from kl_drift import api
+
+    with _progress("fitting") as progress:
+        profile = api.fit(_snapshot(snapshot, where), columns=_names(columns), progress=progress)
+    _save_profile(profile, output)
+
+
+@app.command(epilog="kl-drift scan flights/month=02 --like reference.json -o february.json")
+def scan(
+    snapshot: Annotated[str, typer.Argument(help="A file, folder, glob or URI.")],
+    like: Annotated[str, typer.Option(metavar="PROFILE", help="The saved reference profile.")],
+    output: OutName,
+    where: Where = None,
+) -> None:
+    """Count a snapshot over the bins of a saved reference profile."""
+    from kl_drift import api
+    from kl_drift.artefact import load_profile
+
+    with _progress("scanning") as progress:
+        profile = api.scan(_snapshot(snapshot, where), like=load_profile(like), progress=progress)
+    _save_profile(profile, output)
+
+
+@app.command(epilog="kl-drift merge part-1.json part-2.json -o whole.json")
+def merge(
+    profiles: Annotated[list[str], typer.Argument(help="Saved profiles over the same bins.")],
+    output: OutName,
+) -> None:
+    """Merge the profiles of parts into the profile of the whole, exactly."""
+    from kl_drift.artefact import load_profile
+    from kl_drift.profile import merge as merge_profiles
+
+    _save_profile(merge_profiles(load_profile(path) for path in profiles), output)
+
+
+@app.command(epilog="kl-drift init flights/month=01 -o drift.yaml")
+def init(
+    snapshot: Annotated[str, typer.Argument(help="The reference: a file, folder, glob or URI.")],
+    output: OutFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented plan for a snapshot."""
+    from kl_drift import api
+
+    if output and output.exists() and not force:
+        raise UsageError(f"{output} exists; choose another name, or add --force to overwrite it")
+    _write_text(api.draft(snapshot, plan=output or "plan.yaml"), output)
+
+
+@app.command(epilog="kl-drift schema plan -o plan.schema.json")
+def schema(
+    kind: Annotated[SchemaKind, typer.Argument(help="Of what.")], output: OutFile = None
+) -> None:
+    """Print the JSON Schema of plans, profiles or reports."""
+    _write_text(json.dumps(_schema(kind), indent=2, ensure_ascii=False) + "\n", output)
+
+
+def _schema(kind: SchemaKind) -> dict[str, Any]:
+    from kl_drift import artefact
+    from kl_drift.plan import plan_schema
+
+    if kind is SchemaKind.PLAN:
+        return plan_schema()
+    return artefact.schema("profile" if kind is SchemaKind.PROFILE else "report")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kl-drift {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when the check itself fails.")
+    ] = False,
+) -> None:
+    """Find out which columns of a Parquet snapshot drifted, how far, and where."""
+    if debug:
+        os.environ["KL_DRIFT_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    _never_fail_to_print()
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        arguments = arguments or ["--help"]
+        return int(app(arguments, prog_name="kl-drift", standalone_mode=False) or 0)
+    except typer.Abort:
+        _note("kl-drift: interrupted")
+        return _INTERRUPTED
+    except _CommandLineError as error:
+        return _failed(_usage(error))
+    except BrokenPipeError:
+        # The reader has gone, as in `kl-drift … | head`; nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except (KLDriftError, OSError) as error:
+        return _failed(str(error))
+    except Exception as error:  # noqa: BLE001 - the last door: whatever happened, exit code 3
+        return _failed(f"internal error: {type(error).__name__}: {error}; --debug shows where")
+
+
+def _usage(error: Any) -> str:
+    """Write a usage error on one line, with the help that answers it."""
+    command = error.ctx.command_path if error.ctx else "kl-drift"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message}; see  {command} --help"
+
+
+def _failed(message: str) -> int:
+    if "KL_DRIFT_DEBUG" in os.environ:
+        import traceback
+
+        traceback.print_exc()
+    _note(f"kl-drift: {message}")
+    return _FAILED
+
+
+def _never_fail_to_print() -> None:
+    """Replace what the terminal's encoding lacks instead of failing on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _exit_code(status: Status) -> int:
+    """Return 0 for ``ok`` and ``warn``, 1 for ``drift``, 2 for ``undecided``."""
+    return {"drift": 1, "undecided": 2}.get(str(status), 0)
+
+
+def _pairs(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
+    for item in items or []:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            raise UsageError(f"{option}: expected KEY=VALUE, got {item!r}")
+        yield key, value
+
+
+def _names(columns: str | None) -> list[str] | None:
+    return (
+        None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+    )
+
+
+def _snapshot(path: str, where: list[str] | None) -> Snapshot:
+    from kl_drift.snapshot import Snapshot
+
+    partitions: dict[str, tuple[str, ...]] = {}
+    for key, value in _pairs("--where", where):
+        partitions[key] = (*partitions.get(key, ()), value)
+    return replace(Snapshot.at(path), where=partitions)
+
+
+def _policy(warn: float | None, drift: float | None, rule: RuleName) -> Policy:
+    from kl_drift.policy import Policy
+
+    default = Policy()
+    return Policy(
+        warn=default.warn if warn is None else warn,
+        drift=default.drift if drift is None else drift,
+        rule=rule.value,
+    )
+
+
+def _save_profile(profile: Profile, output: str) -> None:
+    from kl_drift.artefact import is_profile_path, save
+
+    if not is_profile_path(output):
+        raise UsageError(f"--output {output}: a saved profile's name ends in .json")
+    save(profile, output)
+    _note(
+        f"wrote {output}: {profile.rows:,} rows, {len(profile.counted)} columns counted, "
+        f"{len(profile.columns) - len(profile.counted)} not"
+    )
+
+
+def _write_report(report: Report, format: Format, output: Path | None) -> None:  # noqa: A002 - as the option
+    if format is Format.TABLE and output is None:
+        _print_table(report)
+        return
+    _write_text(_rendered(report, format), output)
+    if output is not None:
+        _note(f"{report.summary}\nwrote {output}")
+
+
+def _print_table(report: Report) -> None:
+    from rich.console import Console
+
+    from kl_drift.render.terminal import print_report, to_text
+
+    console = Console(highlight=False)
+    if console.is_terminal:
+        print_report(report, console)
+    else:
+        typer.echo(to_text(report), nl=False)
+
+
+def _rendered(report: Report, format: Format) -> str:  # noqa: A002 - as the option
+    from kl_drift.artefact import report_to_dict
+
+    if format is Format.JSON:
+        return (
+            json.dumps(report_to_dict(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        )
+    if format is Format.MARKDOWN:
+        from kl_drift.render.markdown import to_markdown
+
+        return to_markdown(report)
+    if format is Format.HTML:
+        from kl_drift.render.html import render_html
+
+        return render_html(report_to_dict(report))
+    from kl_drift.render.terminal import to_text
+
+    return to_text(report)
+
+
+def _write_text(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    from kl_drift.storage import write_bytes
+
+    write_bytes(str(output), text.encode())
+
+
+def _note(text: str) -> None:
+    """Tell a person something that is not the result."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def _progress(doing: str) -> Iterator[Progress | None]:
+    """Show how far the work is while a person is watching; never in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,} rows"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,271 @@
+"""The plan: what a user wrote for ``kl-drift check``, as typed values.
+
+Knows how the keys of the file become snapshots, a selection, a policy and a smoothing, and what
+contradicts itself. Has never heard of rows or profiles. Importing it imports pydantic and, by way
+of the selection, pyarrow: it is for the command line and the API, not for DAG files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from os import PathLike, fspath
+from os.path import normpath
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from kl_drift.artefact import is_profile_path
+from kl_drift.columns import Judge, Selection
+from kl_drift.errors import PlanError, UsageError, did_you_mean
+from kl_drift.plan_file import VERSION, LimitKeys, PlanFile, SnapshotKeys, plan_schema
+from kl_drift.plan_shape import validated
+from kl_drift.plan_yaml import Document, Key, Mistakes, read_yaml
+from kl_drift.policy import Policy
+from kl_drift.smoothing import Smoothing, parse_smoothing
+from kl_drift.snapshot import Snapshot
+from kl_drift.storage import is_uri
+
+__all__ = ["Output", "Plan", "load_plan", "plan_schema"]
+
+_OPTIONS = (("reference", "options"), ("current", "options"))
+_PARTITIONS = (("reference", "where"), ("current", "where"))
+_ROWS_ONLY = frozenset({"where", "label", "as_of"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where a check writes its results; empty: nowhere.
+
+    Parameters
+    ----------
+    report : str
+        The report, as JSON.
+    html : str
+        The report, as a page.
+    profile : str
+        The profile of the current snapshot.
+    """
+
+    report: str = ""
+    html: str = ""
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is compared with what, how, and when it alerts.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    reference : Snapshot
+        Rows, or a saved profile (its path ends in ``.json``).
+    current : Snapshot, optional
+        Likewise; ``None`` if the file leaves it open.
+    selection : Selection
+        Which columns, and how they are binned.
+    policy : Policy
+        The limits, for all columns and for some.
+    smoothing : Smoothing
+        How counts become probabilities.
+    output : Output
+        Where results go.
+    each : mapping of str to int
+        The lines of the columns that the file treats in their own way.
+    """
+
+    path: str
+    reference: Snapshot
+    current: Snapshot | None = None
+    selection: Selection = field(default_factory=Selection)
+    policy: Policy = field(default_factory=Policy)
+    smoothing: Smoothing = field(default_factory=Smoothing)
+    output: Output = field(default_factory=Output)
+    each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def check_columns(self, names: Iterable[str]) -> None:
+        """Refuse limits of columns that there are none of; a typing error must not unset a limit.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The columns of the reference profile.
+
+        Raises
+        ------
+        PlanError
+            If an entry of ``columns.each`` fits no column.
+        """
+        names = list(names)
+        mistakes = Mistakes(path=self.path)
+        for name, line in self.each.items():
+            key = ("columns", "each", name)
+            mistakes.lines[key] = line
+            if name not in names and not any(fnmatchcase(each, name) for each in names):
+                mistakes.add(key, f"fits no column of the reference.{did_you_mean(name, names)}")
+        mistakes.refuse()
+
+
+def load_plan(path: str | PathLike[str], *, values: Mapping[str, str] | None = None) -> Plan:
+    """Read a plan.
+
+    Parameters
+    ----------
+    path : str or path
+        A local YAML file. The paths in it are relative to its folder.
+    values : mapping of str to str, optional
+        What the placeholders ``{{ name }}`` stand for; ``${NAME}`` is taken from the environment.
+
+    Returns
+    -------
+    Plan
+        Paths resolved, limits of single columns completed by those of the plan.
+
+    Raises
+    ------
+    PlanError
+        All mistakes of the file: first those of its shape, then, once it has none, what contradicts
+        itself. Each with file, line, key, what was expected and what was found. Options and what
+        came from the environment are never shown.
+    """
+    document = read_yaml(fspath(path), values or {}, as_written=_as_written)
+    _refuse_newer(document)
+    file = validated(document, PlanFile, plan_schema(), secret=_is_option)
+    plan = _built(file, document.mistakes)
+    _note_overwriting(plan, document.mistakes)
+    document.mistakes.refuse()
+    return plan
+
+
+def _is_option(key: Key) -> bool:
+    return key[:2] in _OPTIONS
+
+
+def _as_written(key: Key) -> bool:
+    return key[:2] in _OPTIONS + _PARTITIONS
+
+
+def _refuse_newer(document: Document) -> None:
+    version = document.value.get("version")
+    if type(version) is int and version > VERSION:
+        raise PlanError(
+            f"{document.mistakes.path}:{document.mistakes.line(('version',))}: version: "
+            f"plan format {version}, this kl-drift reads up to {VERSION}; "
+            "run  pip install --upgrade kl-drift"
+        )
+
+
+def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
+    smoothing = file.smoothing if isinstance(file.smoothing, str) else _stated(file.smoothing)
+    each = file.columns.each
+    return Plan(
+        path=mistakes.path,
+        reference=_snapshot(("reference",), file.reference, mistakes),
+        current=_snapshot(("current",), file.current, mistakes) if file.current else None,
+        selection=_selection(file, mistakes),
+        policy=_policy(file, mistakes),
+        smoothing=parse_smoothing(smoothing),
+        output=_output(file, mistakes),
+        each={name: mistakes.line(("columns", "each", name)) for name in each},
+    )
+
+
+def _stated(keys: BaseModel | None) -> dict[str, Any]:
+    """Return the keys that stand in the file, so that others may be inherited."""
+    return keys.model_dump(exclude_unset=True, exclude_none=True) if keys else {}
+
+
+def _snapshot(key: Key, entry: str | SnapshotKeys, mistakes: Mistakes) -> Snapshot:
+    if isinstance(entry, str):
+        return Snapshot(path=_located(key, entry, mistakes))
+    stated = _stated(entry)
+    for name in _ROWS_ONLY & stated.keys():
+        if is_profile_path(entry.path):
+            mistakes.add((*key, name), "is for rows, and the path is a saved profile; remove it")
+    return Snapshot(**stated | {"path": _located((*key, "path"), entry.path, mistakes)})
+
+
+def _located(key: Key, path: str, mistakes: Mistakes) -> str:
+    """Return a path as it is from here: relative ones start at the plan's folder."""
+    if is_uri(path):
+        return path
+    try:
+        return normpath(Path(mistakes.path).parent / Path(path).expanduser())
+    except RuntimeError:
+        mistakes.add(key, "begins with ~, and there is no such home folder; write it out")
+        return path
+
+
+def _selection(file: PlanFile, mistakes: Mistakes) -> Selection:
+    columns = file.columns
+    judge = {
+        name: (each.judge,) if isinstance(each.judge, str) else each.judge
+        for name, each in columns.each.items()
+        if each.judge
+    }
+    for name in judge:
+        if "*" in name:
+            message = "is for a column named in full, and this is a pattern; name each column"
+            mistakes.add(("columns", "each", name, "judge"), message)
+    selection = Selection(
+        include=columns.include,
+        exclude=columns.exclude,
+        types=columns.types,
+        numeric=columns.numeric,
+        categories=columns.categories,
+        bins={name: each.bins for name, each in columns.each.items() if each.bins},
+        judge=judge,
+    )
+    reference = file.reference if isinstance(file.reference, str) else file.reference.path
+    if is_profile_path(reference) and selection != Selection():
+        message = "the reference is a saved profile, which fixes columns and bins: only limits may"
+        mistakes.add(("columns",), f"{message} be stated; remove the rest, or name the rows")
+    return selection
+
+
+def _policy(file: PlanFile, mistakes: Mistakes) -> Policy:
+    policy = _limits(("limits",), Policy(), file.limits, mistakes)
+    columns: dict[str, Policy] = {}
+    for name, each in file.columns.each.items():
+        if each.limits:
+            key = ("columns", "each", name, "limits")
+            columns[name] = _limits(key, policy, each.limits, mistakes)
+    derived = {
+        f"{how}({name})": limits
+        for name, limits in columns.items()
+        for how in get_args(Judge)
+        if how != "value"
+    }
+    return replace(policy, columns=derived | columns)
+
+
+def _limits(key: Key, inherited: Policy, keys: LimitKeys, mistakes: Mistakes) -> Policy:
+    try:
+        return replace(inherited, **_stated(keys))
+    except UsageError as error:
+        mistakes.add(key, str(error).removeprefix("limits: "))
+        return inherited
+
+
+def _output(file: PlanFile, mistakes: Mistakes) -> Output:
+    paths = _stated(file.output)
+    return Output(
+        **{name: _located(("output", name), path, mistakes) for name, path in paths.items()}
+    )
+
+
+def _note_overwriting(plan: Plan, mistakes: Mistakes) -> None:
+    """Note an output that would take the place of a snapshot or of another output."""
+    taken = {plan.reference.path: "the reference"}
+    if plan.current:
+        taken[plan.current.path] = "the current snapshot"
+    for name in ("report", "html", "profile"):
+        path = getattr(plan.output, name)
+        if path in taken:
+            mistakes.add(("output", name), f"would overwrite {taken[path]}; give it its own name")
+        elif path:
+            taken[path] = f"output.{name}"

@@ -1,0 +1,361 @@
+"""Awkward files: damaged ones, ones that hardly fit together, and every way to write Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kl_drift.api import fit, scan
+from kl_drift.engines import parquet
+from kl_drift.engines.parquet import ParquetSource, open_parquet
+from kl_drift.errors import (
+    SnapshotInvalidError,
+    SnapshotNotFoundError,
+    SnapshotUnreadableError,
+)
+from kl_drift.profile import Profile
+from kl_drift.snapshot import Snapshot
+
+
+def write(path: Path, columns: dict[str, Any] | pa.Table | None = None, **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns or {"x": [1, 2, 3]})
+    pq.write_table(table, path, **options)
+    return path
+
+
+def opened(path: str | Path, **stated: Any) -> ParquetSource:
+    return open_parquet(Snapshot(path=str(path), **stated))
+
+
+def column(source: ParquetSource, name: str) -> list[object]:
+    pieces = [array for part in source.parts() for _, array in part.read([name])]
+    return [value for array in pieces for value in array.to_pylist()]
+
+
+# ---------------------------------------------------------------- files that are none
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "0 bytes"),
+        (b"x,y\n1,2\n" * 100, "(?i)parquet magic bytes not found"),
+        (b"PAR1", "file"),
+        (b"PAR1" + b"\xff" * 100 + b"PAR1", "file"),
+    ],
+)
+def test_what_is_no_parquet_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    write(tmp_path / "good.parquet")
+    (tmp_path / "wrong.parquet").write_bytes(content)
+    for path in (tmp_path, tmp_path / "wrong.parquet"):
+        with pytest.raises(SnapshotUnreadableError, match=said) as caught:
+            fit(path)
+        assert "wrong.parquet: cannot be read as Parquet" in str(caught.value)
+        assert "check that it was written completely" in str(caught.value)
+        assert isinstance(caught.value, OSError)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_truncated_file_is_named(tmp_path: Path, kept: float) -> None:
+    path = write(tmp_path / "cut.parquet", {"x": np.arange(10_000)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(SnapshotUnreadableError, match=r"cut\.parquet: cannot be read"):
+        fit(path)
+
+
+def test_a_damaged_page_is_named_when_it_is_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "damaged.parquet",
+        {"good": np.arange(1000), "bad": np.arange(1000)},
+        use_dictionary=False,
+        compression="zstd",
+    )
+    reference = fit(path)
+    _damage(path, "bad")
+    with pytest.raises(SnapshotUnreadableError, match=r"damaged\.parquet: cannot be read"):
+        scan(path, like=reference)
+
+
+def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
+    source = opened(write(tmp_path / "gone.parquet"))
+    (tmp_path / "gone.parquet").unlink()
+    with pytest.raises(SnapshotNotFoundError, match=r"gone\.parquet: gone while it was read"):
+        column(source, "x")
+
+
+def test_random_damage_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    table = pa.table({"x": generator.normal(size=500), "k": generator.choice(["a", "b"], 500)})
+    path = write(tmp_path / "x.parquet", table, compression="snappy")
+    reference = fit(path)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            scan(path, like=reference)
+        except (SnapshotUnreadableError, SnapshotInvalidError):
+            refused += 1
+    assert refused > 5
+
+
+def _damage(path: Path, name: str) -> None:
+    """Overwrite every data page of a column."""
+    metadata = pq.read_metadata(path)
+    content = bytearray(path.read_bytes())
+    for group in range(metadata.num_row_groups):
+        for index in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(index)
+            if chunk.path_in_schema == name:
+                start = chunk.dictionary_page_offset or chunk.data_page_offset
+                size = chunk.total_compressed_size
+                content[start : start + size] = b"\xff" * size
+    path.write_bytes(content)
+
+
+# ---------------------------------------------------------------- one table of several files
+
+
+def test_part_files_of_other_widths_are_one_table(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"x": pa.array([1, 2], pa.int32())})
+    write(tmp_path / "b.parquet", {"x": pa.array([3, 2**40], pa.int64())})
+    write(tmp_path / "c.parquet", {"x": pa.array([4], pa.uint8())})
+    assert fit(tmp_path).rows == 5
+    assert str(fit(tmp_path)["x"].range) == f"1 … {2**40}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([1]), pa.array(["x"])),
+        (pa.array([1]), pa.array([1.5])),
+        (pa.array([1]), pa.array([{"b": 1}])),
+        (pa.array([1], pa.timestamp("us")), pa.array([1], pa.timestamp("us", "UTC"))),
+        (pa.array([True]), pa.array([1])),
+    ],
+)
+def test_part_files_of_other_types_are_refused(
+    tmp_path: Path, one: pa.Array, other: pa.Array
+) -> None:
+    write(tmp_path / "first.parquet", {"y": [1], "x": one})
+    write(tmp_path / "second.parquet", {"y": [1], "x": other})
+    with pytest.raises(SnapshotInvalidError, match="write it as one type") as caught:
+        fit(tmp_path)
+    for piece in (
+        "column 'x'",
+        f"is {one.type} in {tmp_path}/first.parquet",
+        f"{other.type} in {tmp_path}/second.parquet",
+    ):
+        assert piece in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, 2]),
+        pa.array([1.5, None]),
+        pa.array(["a", "b"]),
+        pa.array(["a", "b"]).dictionary_encode(),
+        pa.array([True, False]),
+        pa.array([b"a", b"b"]),
+        pa.array([1, 2]).cast(pa.decimal128(30, 2)),
+        pa.array([1, 2], pa.date32()),
+        pa.array([1, 2], pa.duration("us")),
+    ],
+    ids=lambda values: str(values.type),
+)
+@pytest.mark.parametrize("empty_first", [True, False])
+def test_a_column_without_values_in_one_file_is_null_there(
+    tmp_path: Path, values: pa.Array, empty_first: bool
+) -> None:
+    first, last = ("a", "z") if empty_first else ("z", "a")
+    write(tmp_path / f"{first}.parquet", {"x": pa.nulls(3), "y": [1, 1, 1]})
+    write(tmp_path / "m.parquet", {"x": values, "y": [1, 1]})
+    write(tmp_path / f"{last}.parquet", {"y": [1, 1, 1, 1]})
+    profile = fit(tmp_path, columns=["x", "y"], judge=_value(values))
+    assert profile.rows == 9
+    histogram = profile["x"].histogram
+    assert histogram is not None
+    assert histogram.nulls == 7 + values.null_count
+    assert column(opened(tmp_path), "x").count(None) == 7 + values.null_count
+    assert scan(tmp_path, like=profile).counted == profile.counted
+
+
+def _value(values: pa.Array) -> dict[str, Any] | None:
+    return {"x": "value"} if pa.types.is_date(values.type) else None
+
+
+def test_a_column_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    table = pa.table([[1], [2], [3]], names=["x", "y", "x"])
+    path = write(tmp_path / "twice.parquet", table)
+    with pytest.raises(SnapshotInvalidError, match=r"twice\.parquet: column 'x' occurs 2 times"):
+        fit(path)
+
+
+ODD_NAMES = ["a.b", "a", "b", "a/b", "ü.é", "", " ", "x\ny", "*", "[a]", "数", "a.b.c", "null"]
+
+
+def test_columns_may_have_any_name(tmp_path: Path) -> None:
+    values = {name: [float(i), float(i), None] for i, name in enumerate(ODD_NAMES)}
+    path = write(tmp_path / "odd.parquet", values)
+    assert {name: column(opened(path), name) for name in ODD_NAMES} == values
+    profile = fit(path)
+    assert set(profile.columns) == set(ODD_NAMES)
+    for i, name in enumerate(ODD_NAMES):
+        assert str(profile[name].range) == f"{i} … {i}"
+    assert scan(path, like=profile).counted == profile.counted
+
+
+def test_a_dotted_name_is_no_field_of_a_struct(tmp_path: Path) -> None:
+    table = {"a": pa.array([{"b": 1.5}, {"b": 2.5}]), "a.b": ["x", "y"], "c": [[1], []]}
+    path = write(tmp_path / "nested.parquet", table)
+    assert column(opened(path), "a.b") == ["x", "y"]
+    profile = fit(path)
+    assert list(profile.counted) == ["a.b"]
+    assert "nested type struct" in profile["a"].reason
+    assert "nested type list" in profile["c"].reason
+
+
+def test_a_table_of_very_many_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "wide.parquet", {f"c{i}": [i] for i in range(2_000)})
+    assert len(fit(path, columns=["c1999"]).columns) == 2_000
+
+
+# ---------------------------------------------------------------- however it was written
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    generator = np.random.default_rng(3)
+    n = 6_000
+    gaps = generator.random(n) < 0.05
+    return pa.table(
+        {
+            "float": pa.array(generator.normal(size=n), mask=gaps),
+            "float32": generator.gamma(2, size=n).astype("float32"),
+            "integer": pa.array(generator.poisson(4, n), mask=gaps),
+            "text": pa.array(generator.choice(["a", "bb", "ç", ""], n), mask=gaps),
+            "flag": generator.random(n) < 0.3,
+            "decimal": pa.array(generator.integers(0, 900, n)).cast(pa.decimal128(30, 2)),
+            "bytes": pa.array([b"\x00\xff" if b else b"q" for b in generator.random(n) < 0.4]),
+            "time": pa.array(generator.integers(0, 86_400, n).astype("int32"), pa.time32("s")),
+            "many": pa.array([f"level {i}" for i in generator.integers(0, 3_000, n)]),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def reference(table: pa.Table) -> Profile:
+    return fit(table)
+
+
+CODECS = [
+    name for name in ("NONE", "SNAPPY", "GZIP", "BROTLI", "LZ4", "ZSTD") if name == "NONE"
+    or pa.Codec.is_available(name.lower())
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"compression": codec} for codec in CODECS),
+        {"data_page_version": "2.0"},
+        {"data_page_version": "2.0", "compression": "ZSTD", "use_dictionary": False},
+        {"use_dictionary": False},
+        {"use_dictionary": ["text"]},
+        {"dictionary_pagesize_limit": 100},
+        {"write_statistics": False},
+        {"store_schema": False},
+        {"row_group_size": 1},
+        {"row_group_size": 7},
+        {"row_group_size": 10**9},
+        {"version": "1.0"},
+        {"data_page_size": 64},
+        {"use_dictionary": False, "use_byte_stream_split": ["float", "float32"]},
+        {"use_dictionary": False, "column_encoding": {"integer": "DELTA_BINARY_PACKED"}},
+        {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}},
+        {"use_dictionary": False, "column_encoding": {"many": "DELTA_LENGTH_BYTE_ARRAY"}},
+        {"write_page_index": True},
+        {"write_page_checksum": True},
+    ],
+    ids=str,
+)
+def test_the_same_table_gives_the_same_profile_however_it_is_written(
+    tmp_path: Path, table: pa.Table, reference: Profile, options: dict[str, Any]
+) -> None:
+    if options.get("row_group_size", 10) < 10:  # one row group takes a few milliseconds
+        table = table.slice(0, 70 * options["row_group_size"])
+        reference = fit(table)
+    path = write(tmp_path / "x.parquet", table, **options)
+    assert fit(path).counted == reference.counted
+    assert scan(path, like=reference).counted == reference.counted
+
+
+def test_only_columns_of_indices_are_read_as_dictionaries(tmp_path: Path) -> None:
+    unique = pa.array([f"a long and unique text {i}" for i in range(200_000)])
+    few = pa.array(["a", "b"] * 100_000)
+    path = write(tmp_path / "x.parquet", {"unique": unique, "few": few})
+    (part,) = opened(path).parts()
+    kinds = {name: array.type for name, array in part.read(["unique", "few"])}
+    assert kinds["unique"] == pa.string()
+    assert pa.types.is_dictionary(kinds["few"])
+
+
+def test_empty_files_and_empty_row_groups_add_nothing(tmp_path: Path, table: pa.Table) -> None:
+    write(tmp_path / "a.parquet", table.slice(0, 0))
+    with pq.ParquetWriter(tmp_path / "b.parquet", table.schema) as writer:
+        writer.write_table(table.slice(0, 10))
+        writer.write_table(table.slice(0, 0))
+        writer.write_table(table.slice(10))
+    write(tmp_path / "c.parquet", table.slice(0, 0))
+    assert fit(tmp_path).counted == fit(table).counted
+    empty = scan(tmp_path / "a.parquet", like=fit(table))
+    assert empty.rows == 0
+    with pytest.raises(SnapshotInvalidError, match="the reference has no rows"):
+        fit(tmp_path / "a.parquet")
+
+
+def test_a_file_without_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", pa.table({}))
+    with pytest.raises(SnapshotInvalidError, match="the reference has no rows"):
+        fit(path)
+    assert scan(path, like=fit({"x": [1]})).columns == {}
+
+
+def test_texts_that_stop_repeating_are_all_read(tmp_path: Path) -> None:
+    few = [f"few {i % 7}" for i in range(200_000)]
+    unique = [f"unique {i}" for i in range(200_000)]
+    path = write(
+        tmp_path / "x.parquet",
+        {"s": [*few, *unique, None, "few 1"]},
+        row_group_size=10**9,
+        dictionary_pagesize_limit=100_000,
+    )
+    (part,) = opened(path).parts()
+    arrays = [array for _, array in part.read(["s"])]
+    assert pa.types.is_dictionary(arrays[0].type)
+    assert arrays[-1].type == pa.string()
+    assert column(opened(path), "s") == [*few, *unique, None, "few 1"]
+
+
+def test_rows_that_the_footer_does_not_promise_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "x.parquet", {"x": [1, 2, 3]})
+    monkeypatch.setattr(parquet, "_arrays", lambda *_: iter([pa.array([1, 2])]))
+    with pytest.raises(SnapshotUnreadableError, match="'x' holds 2 rows, its footer says 3"):
+        column(opened(path), "x")
+
+
+def test_a_column_name_that_is_no_text_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", {"naïve": [1, 2, 3]}, store_schema=False)
+    path.write_bytes(path.read_bytes().replace("ï".encode(), b"\xff\xff"))
+    with pytest.raises(SnapshotUnreadableError, match=r"x\.parquet: cannot be read"):
+        opened(path)

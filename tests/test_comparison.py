@@ -1,0 +1,461 @@
+"""Two profiles become a report: what is found, what is named, and that the numbers fit together."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import rel_entr
+
+from kl_drift.api import compare, fit, scan
+from kl_drift.artefact import report_to_dict
+from kl_drift.binning import Categories, Edges
+from kl_drift.bins import CategoryBins, NumericBins
+from kl_drift.columns import Selection
+from kl_drift.errors import BinsMismatchError, ColumnNotFoundError
+from kl_drift.histogram import Histogram
+from kl_drift.policy import Policy, Status
+from kl_drift.profile import ColumnProfile, Profile
+from kl_drift.report import ColumnReport, Report, percent
+from kl_drift.version import __version__
+
+SMOOTHINGS: list[Any] = ["jeffreys", "laplace", {"floor": 1e-4}, "none"]
+
+
+def normal(n: int, mean: float = 0.0, sd: float = 1.0, seed: int = 0) -> dict[str, Any]:
+    return {"x": np.random.default_rng(seed).normal(mean, sd, n)}
+
+
+def profile(counts: tuple[int, ...], edges: tuple[float, ...] | None = None) -> Profile:
+    """Return a profile of one column ``x``; the last count is that of nulls."""
+    cuts = tuple(float(i) for i in range(len(counts) - 3)) if edges is None else edges
+    histogram = Histogram(bins=NumericBins(domain="float", edges=cuts), counts=counts)
+    return Profile(
+        columns={"x": ColumnProfile(type="double", histogram=histogram)}, rows=sum(counts)
+    )
+
+
+# ---------------------------------------------------------------- how much
+
+
+def test_undrifted_data_hardly_diverges() -> None:
+    n = 100_000
+    reference = {**normal(n), "k": np.random.default_rng(5).integers(0, 200, n).astype(str)}
+    current = {**normal(n, seed=1), "k": np.random.default_rng(6).integers(0, 200, n).astype(str)}
+    report = compare(current, reference)
+    assert {column.status for column in report} == {Status.OK}
+    for column in report:
+        assert column.kl is not None
+        assert 0 <= column.kl < 1e-3
+        assert column.kl_reverse is not None
+        assert column.kl_reverse < 1e-3
+
+
+@pytest.mark.parametrize("shift", [0.1, 0.2, 0.5, 1.0])
+def test_a_shift_gives_about_the_analytic_divergence(shift: float) -> None:
+    column = compare(normal(200_000, shift, seed=1), normal(200_000))["x"]
+    assert column.kl == pytest.approx(shift**2 / 2, rel=0.06)
+    assert column.kl_bits == pytest.approx(column.kl / math.log(2))
+
+
+def test_a_wider_current_diverges_about_as_it_should() -> None:
+    column = compare(normal(200_000, sd=1.25, seed=1), normal(200_000))["x"]
+    exact = (1.25**2 - 1) / 2 - math.log(1.25)
+    assert 0.9 * exact < column.kl < exact * 1.02
+
+
+def test_the_direction_is_current_from_reference() -> None:
+    now, then = (400, 300, 300, 0, 0, 0), (200, 300, 500, 0, 0, 0)
+    column = compare(profile(now), profile(then), smoothing="none")["x"]
+    p, q = np.array(now) / 1000, np.array(then) / 1000
+    assert column.kl == pytest.approx(rel_entr(p, q).sum(), rel=1e-12)
+    assert column.kl_reverse == pytest.approx(rel_entr(q, p).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=str)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_numbers_fit_together(smoothing: Any, data: st.DataObject) -> None:
+    counts = st.lists(st.integers(0, 10**6), min_size=7, max_size=7).filter(any).map(tuple)
+    now, then = data.draw(counts), data.draw(counts)
+    report = compare(profile(now), profile(then), smoothing=smoothing)
+    column = report["x"]
+    assert sum(cell.current for cell in column.cells) == pytest.approx(1)
+    assert sum(cell.reference for cell in column.cells) == pytest.approx(1)
+    assert column.jeffreys == pytest.approx(column.kl + column.kl_reverse, abs=1e-9)
+    assert column.psi == column.jeffreys
+    assert 0 <= column.jensen_shannon <= math.log(2) + 1e-12
+    assert (column.current_nulls, column.reference_nulls) == (
+        pytest.approx(now[-1] / sum(now)),
+        pytest.approx(then[-1] / sum(then)),
+    )
+    json.dumps(report_to_dict(report), allow_nan=False)
+    if not math.isfinite(column.kl):
+        assert smoothing == "none"
+        assert any(n and not m for n, m in zip(now, then, strict=True))
+        return
+    assert column.kl == pytest.approx(column.cross_entropy - column.entropy, abs=1e-9)
+    assert sum(cell.contribution for cell in column.cells) == pytest.approx(column.kl, abs=1e-9)
+    assert sum(cell.signed for cell in column.cells) == pytest.approx(column.kl, abs=1e-9)
+    assert all(cell.contribution >= 0 for cell in column.cells)
+    null = _smoothed_null_share(now, then, smoothing)
+    assert column.kl == pytest.approx(
+        column.kl_null + (1 - null) * column.kl_values, rel=1e-9, abs=1e-9
+    )
+
+
+def _smoothed_null_share(now: tuple[int, ...], then: tuple[int, ...], smoothing: Any) -> float:
+    n, m, k = sum(now), sum(then), len(now)
+    if smoothing == "jeffreys":
+        return (now[-1] + (then[-1] + 0.5) / (m + k / 2)) / (n + 1)
+    if smoothing == "laplace":
+        return (now[-1] + 1) / (n + k)
+    if smoothing == "none":
+        return now[-1] / n
+    floored = [max(count / n, smoothing["floor"]) for count in now]
+    return floored[-1] / sum(floored)
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=str)
+def test_equal_counts_diverge_by_no_more_than_the_smoothing(smoothing: Any) -> None:
+    same = profile((5000, 0, 7, 0, 0))
+    column = compare(same, same, smoothing=smoothing)["x"]
+    assert column.kl <= (0 if smoothing == "none" else 5e-4)
+    assert column.status == "ok"
+    assert column.top_cells == ()
+
+
+def test_without_smoothing_missing_support_is_infinite_and_null_in_json() -> None:
+    report = compare(profile((990, 10, 0, 0, 0)), profile((1000, 0, 0, 0, 0)), smoothing="none")
+    column = report["x"]
+    assert column.kl == column.cross_entropy == column.jeffreys == math.inf
+    assert math.isfinite(column.kl_reverse)
+    assert [cell.contribution for cell in column.cells] == [0, math.inf, 0, 0, 0]
+    plain = report.to_dict()["columns"][0]
+    assert plain["kl"] is plain["cross_entropy"] is plain["kl_bits"] is None
+    assert plain["kl_reverse"] == column.kl_reverse
+    assert plain["cells"][1]["contribution"] is None
+    json.dumps(report_to_dict(report), allow_nan=False)
+
+
+def test_without_smoothing_nulls_where_there_were_none_are_infinite() -> None:
+    column = compare(profile((900, 0, 0, 0, 100)), profile((1000, 0, 0, 0, 0)), smoothing="none")[
+        "x"
+    ]
+    assert column.kl == column.kl_null == math.inf
+    report = compare(
+        profile((900, 0, 0, 0, 100)),
+        profile((1000, 0, 0, 0, 0)),
+        smoothing="none",
+        policy=Policy(rule="point"),
+    )
+    assert report["x"].status == "drift"
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=str)
+@pytest.mark.parametrize(
+    "policy", [None, Policy(rule="point"), Policy(rule="point", min_rows=0)], ids=["", "point", "0"]
+)
+def test_a_current_without_rows_is_undecided(smoothing: Any, policy: Policy | None) -> None:
+    reference = fit({**normal(5_000), "k": ["a", "b"] * 2_500})
+    for empty in (
+        scan({"x": pa.array([], pa.float64()), "k": pa.array([], pa.string())}, like=reference),
+        {"x": pa.array([], pa.float64()), "k": pa.array([], pa.string())},
+    ):
+        report = compare(empty, reference, smoothing=smoothing, policy=policy)
+        assert report.status == "undecided"
+        assert {column.status for column in report} == {Status.UNDECIDED}
+        assert "the current snapshot has 0" in report["x"].reason
+        assert report["x"].current_nulls is None
+        assert report["x"].new_levels == ()
+        json.dumps(report_to_dict(report), allow_nan=False)
+
+
+@pytest.mark.parametrize("smoothing", ["jeffreys", "laplace", {"floor": 1e-4}], ids=str)
+def test_a_reference_without_rows_is_undecided(smoothing: Any) -> None:
+    empty, full = profile((0, 0, 0, 0, 0)), profile((900, 50, 50, 0, 0))
+    report = compare(full, empty, smoothing=smoothing, policy=Policy(rule="point"))
+    assert report["x"].status == "undecided"
+    assert "the reference snapshot has 0" in report["x"].reason
+
+
+# ---------------------------------------------------------------- what moved
+
+
+def test_a_missing_a_new_and_a_changed_column_are_findings_that_never_pass() -> None:
+    n = 5_000
+    reference = fit({**normal(n), "gone": [1] * n, "typed": [1, 2] * (n // 2)})
+    current = {**normal(n, seed=1), "typed": ["1", "2"] * (n // 2), "fresh": [1] * n}
+    report = compare(current, reference)
+    assert report.status == "drift"
+    found = {column.name: (column.finding, str(column.status)) for column in report}
+    assert found == {
+        "gone": ("missing", "drift"),
+        "typed": ("type changed", "drift"),
+        "fresh": ("new", "warn"),
+        "x": ("", "ok"),
+    }
+    assert report["gone"].reason == "missing from the current snapshot; int64 in the reference"
+    assert report["fresh"].reason == "not in the reference; now int64"
+    assert "int64 in the reference, string in the current snapshot" in report["typed"].reason
+    for name in ("gone", "typed", "fresh"):
+        assert report[name].kl is report[name].interval is report[name].current_nulls is None
+        assert report[name].cells == ()
+    assert (report["gone"].current_rows, report["gone"].reference_rows) == (0, n)
+    assert (report["fresh"].current_rows, report["fresh"].reference_rows) == (n, 0)
+
+
+def test_a_finding_is_worse_than_any_number() -> None:
+    report = compare(normal(50_000, 3.0), fit({**normal(50_000), "gone": [1] * 50_000}))
+    assert [column.name for column in report] == ["gone", "x"]
+    assert report.drifted == ("gone", "x")
+
+
+def test_findings_are_never_ok_whatever_the_policy() -> None:
+    lenient = Policy(warn=1e9, drift=1e9, null_drift=1e9, min_rows=10**9)
+    reference = fit({"x": [1, 2] * 600, "gone": [1] * 1_200})
+    report = compare({"x": ["1"] * 5, "new": [1] * 5}, reference, policy=lenient)
+    assert {str(column.status) for column in report} == {"drift", "warn"}
+
+
+def test_a_flood_of_nulls_is_a_drift_although_the_values_stayed() -> None:
+    n = 20_000
+    x = np.random.default_rng(0).normal(size=n)
+    flooded = pa.array(x, mask=np.random.default_rng(1).random(n) < 0.05)
+    report = compare({"x": flooded}, {"x": pa.array(x, mask=np.arange(n) % 100 == 0)})
+    assert report["x"].status == "drift"
+    assert report["x"].reason.startswith("the share of nulls moved")
+    assert report["x"].kl < 0.05, "any common limit would have let it pass"
+    assert report["x"].kl_values < 0.001
+    assert report["x"].top_cells[0].label == "null"
+    assert "null: 1.0 % → 5" in report["x"].sentence
+
+
+def test_all_null_now_and_all_null_then() -> None:
+    n = 5_000
+    filled, empty = normal(n), {"x": pa.nulls(n, pa.float64())}
+    for now, then in ((empty, filled), (filled, empty), ({"x": pa.nulls(n)}, filled)):
+        column = compare(now, then)["x"]
+        assert column.status == "drift"
+        assert math.isfinite(column.kl)
+        assert column.kl > 1
+    assert compare(empty, empty)["x"].status == "ok"
+
+
+def test_new_and_vanished_categories_are_named() -> None:
+    then = ["common"] * 9_000 + ["leaves"] * 900 + ["rare"] * 3 + [f"r{i}" for i in range(97)]
+    now = ["common"] * 9_000 + ["arrives"] * 700 + ["also"] * 200 + ["é\n'x'"] * 100
+    column = compare({"k": now}, {"k": then})["k"]
+    assert [(level.level, level.share) for level in column.new_levels] == [
+        ("arrives", 0.07),
+        ("also", 0.02),
+        ("é\n'x'", 0.01),
+    ]
+    assert [(level.level, level.share) for level in column.vanished_levels] == [("leaves", 0.09)]
+    assert column.status == "drift"
+    assert column.top_cells[0].label == "levels never in the reference"
+
+
+def test_more_new_categories_than_are_remembered() -> None:
+    now = ["a"] * 5_000 + [f"new {i}" for i in range(5_000)]
+    column = compare({"k": now}, {"k": ["a", "b"] * 5_000})["k"]
+    assert len(column.new_levels) == 50
+    assert column.cells[-2].current == 0.5, "the rows are counted all the same"
+
+
+def test_a_category_that_was_too_rare_to_be_missed_has_not_vanished() -> None:
+    column = compare({"k": ["a"] * 1_000}, {"k": ["a"] * 9_995 + ["b"] * 5})["k"]
+    assert column.vanished_levels == ()
+
+
+def test_neighbours_that_moved_alike_are_one_cell() -> None:
+    column = compare(normal(50_000, 0.5, seed=1), normal(50_000))["x"]
+    assert 1 <= len(column.top_cells) <= 3
+    top = column.top_cells[0]
+    assert "or more" in top.label or "above" in top.label
+    assert top.current > top.reference
+    for cell in column.top_cells:
+        assert cell.contribution >= 0.05 * column.kl
+
+
+def test_shares_are_those_counted_not_those_smoothed() -> None:
+    column = compare(profile((90, 10, 0, 0, 0)), profile((50, 50, 0, 0, 0)))["x"]
+    assert [cell.current for cell in column.cells] == [0.9, 0.1, 0, 0, 0]
+    assert [cell.reference for cell in column.cells] == [0.5, 0.5, 0, 0, 0]
+
+
+# ---------------------------------------------------------------- which profiles
+
+
+def test_profiles_over_other_bins_are_refused_by_both_digests() -> None:
+    one, other = fit(normal(5_000)), fit(normal(5_000, seed=1))
+    with pytest.raises(BinsMismatchError, match="column 'x' was counted over bins") as caught:
+        compare(other, one)
+    for side in (one, other):
+        histogram = side["x"].histogram
+        assert histogram is not None
+        assert histogram.bins.digest[:12] in str(caught.value)
+    assert "scan the current snapshot like this reference" in str(caught.value)
+
+
+def test_a_profile_that_did_not_count_the_column_is_refused() -> None:
+    table = {"id": list(range(60)), "x": [1, 2, 3] * 20}
+    counted, set_aside = fit(table, columns=["id"]), fit(table, columns=["i*", "x"])
+    with pytest.raises(BinsMismatchError, match="counted in the reference, not in the current"):
+        compare(replace(set_aside, columns={"id": set_aside["id"]}), counted)
+
+
+def test_columns_that_were_not_selected_are_not_spoken_of() -> None:
+    n = 3_000
+    reference = fit({**normal(n), "y": [1] * n, "id": list(range(n))}, columns=["x"])
+    report = compare({**normal(n, seed=1), "id": ["changed"] * n}, reference)
+    assert [column.name for column in report] == ["x"]
+    assert report.unjudged == ()
+
+
+def test_a_partition_key_on_one_side_only_is_no_finding(tmp_path: Any) -> None:
+    for month in ("1", "2"):
+        pd.DataFrame({"x": np.arange(2_000) % 9}).to_parquet(_folder(tmp_path, month) / "p.parquet")
+    folder, file = tmp_path / "month=1", tmp_path / "month=2" / "p.parquet"
+    for current, reference in (
+        (file, tmp_path),
+        (tmp_path, file),
+        (folder, tmp_path),
+        (tmp_path, folder),
+        (tmp_path, tmp_path),
+    ):
+        report = compare(current, reference)
+        assert report.status == "ok", report.summary
+        assert [column.name for column in report] == ["x"]
+    named = fit(tmp_path, columns=["month", "x"])
+    assert compare(file, named)["month"].finding == "missing", "it was asked for"
+
+
+def _folder(root: Any, month: str) -> Any:
+    (root / f"month={month}").mkdir()
+    return root / f"month={month}"
+
+
+def test_stated_bins_and_categories_are_compared_as_well() -> None:
+    n = 6_000
+    reference = fit(
+        {"x": np.arange(n) % 100, "k": np.arange(n) % 7, "s": ["a", "b", "c"] * (n // 3)},
+        bins={"x": Edges(edges=(50,)), "k": Categories(top=3), "s": Categories(levels=("a",))},
+    )
+    report = compare({"x": [75] * n, "k": [1] * n, "s": ["b"] * n}, reference)
+    assert [(cell.label, cell.current) for cell in report["x"].cells] == [
+        ("below 50", 0),
+        ("above 49", 1),
+        ("null", 0),
+    ]
+    assert report["k"].status == report["s"].status == report["x"].status == "drift"
+    kept = reference["s"].histogram
+    assert kept is not None
+    assert isinstance(kept.bins, CategoryBins)
+    assert kept.bins.levels == ("a",)
+
+
+# ---------------------------------------------------------------- the report
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    n = 5_000
+    reference = {**normal(n), "still": np.arange(n) % 5, "id": np.arange(n), "gone": [1] * n}
+    current = {**normal(n, 1.0, seed=1), "still": np.arange(n) % 5, "id": np.arange(n)}
+    return compare(current, reference)
+
+
+def test_a_report_says_who_was_compared(report: Report) -> None:
+    assert report.current.source == report.reference.source == "a table"
+    assert report.current.rows == report.reference.rows == 5_000
+    assert report.created_by == __version__
+    assert datetime.fromisoformat(report.created).tzinfo is not None
+    assert len(report.bins_digest) == 64
+
+
+def test_a_report_is_as_bad_as_its_worst_column(report: Report) -> None:
+    assert report.status is Status.DRIFT
+    assert report.drifted == ("gone", "x")
+    assert report.with_status(Status.OK) == ("still",)
+    assert [column.name for column in report] == ["gone", "x", "still"]
+    assert report.summary == "drift: 2 of 3 columns drifted (gone, x)"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("stil", r"no column 'stil' in this report\. Did you mean 'still'\?"),
+        ("nothing like it", r"no column 'nothing like it' in this report\.$"),
+        ("id", "column 'id' was not judged: looks like an identifier"),
+    ],
+)
+def test_a_column_that_is_not_there_is_answered_with_what_is(
+    report: Report, name: str, said: str
+) -> None:
+    with pytest.raises(ColumnNotFoundError, match=said) as caught:
+        report[name]
+    assert isinstance(caught.value, LookupError)
+
+
+def test_a_report_as_plain_types(report: Report) -> None:
+    plain = report.to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert plain["status"] == "drift"
+    assert [column["name"] for column in plain["columns"]] == ["gone", "x", "still"]
+    assert plain["columns"][1]["kl"] == report["x"].kl
+    assert plain["columns"][1]["interval"] == list(report["x"].interval)
+    assert plain["columns"][0]["cells"] == []
+    assert [column["name"] for column in plain["unjudged"]] == ["id"]
+
+
+def test_a_report_as_a_data_frame(report: Report) -> None:
+    frame = report.to_pandas()
+    assert list(frame["name"]) == ["gone", "x", "still"]
+    assert list(frame["status"]) == ["drift", "drift", "ok"]
+    assert frame["kl"].isna().tolist() == [True, False, False]
+    assert frame.loc[1, "kl"] == report["x"].kl
+    assert frame.loc[1, "lower"] < frame.loc[1, "kl"] < frame.loc[1, "upper"]
+    assert "→" in frame.loc[1, "moved"]
+
+
+def test_a_report_of_nothing_is_undecided_and_has_its_columns() -> None:
+    empty = compare({"id": list(range(60))}, {"id": list(range(60))})
+    assert empty.status == "undecided"
+    assert empty.columns == ()
+    assert empty.summary == "undecided: 0 of 0 columns drifted"
+    assert list(empty.to_pandas().columns) == list(
+        compare({"x": [1]}, {"x": [1]}).to_pandas().columns
+    )
+    nothing = compare({"x": [1]}, fit({"x": [1]}, columns=Selection(types=("string",))))
+    assert nothing.status == "undecided"
+
+
+def test_a_sentence_says_what_moved_unless_all_is_well(report: Report) -> None:
+    assert report["x"].sentence.startswith("drift: KL ")
+    assert "% → " in report["x"].sentence
+    assert report["still"].sentence.startswith("ok: KL 0.0003 nats")
+    assert "→" not in report["still"].sentence
+
+
+def test_numbers_of_a_column_without_numbers() -> None:
+    column = ColumnReport(name="x", status=Status.DRIFT, reason="gone", finding="missing")
+    assert column.kl_bits is column.psi is None
+    assert column.sentence == "drift: gone"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0 %"), (1, "100.0 %"), (0.0213, "2.1 %"), (0.0004, "0.04 %"), (1e-6, "0.0001 %")],
+)
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text

@@ -1,0 +1,127 @@
+"""Every profile and report ever written can be read, and says what it said."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from golden import make_golden
+
+from kl_drift import canonical
+from kl_drift.artefact import (
+    VERSIONS,
+    Kind,
+    load_profile,
+    load_report,
+    profile_to_dict,
+    report_to_dict,
+    save,
+    schema,
+)
+from kl_drift.bins import Domain, LevelDomain
+from kl_drift.errors import ArtefactTooNewError
+
+GOLDEN = Path(make_golden.__file__).parent
+PROFILES = sorted(GOLDEN.glob("profile-*.json"))
+REPORTS = sorted(GOLDEN.glob("report-*.json"))
+HEADER = ("kl_drift", "version", "written", "digest")
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_there_is_a_golden_file_of_every_version() -> None:
+    for kind, found in (("profile", PROFILES), ("report", REPORTS)):
+        versions = [f"{kind}-{version}.json" for version in range(1, VERSIONS[kind] + 1)]
+        assert [path.name for path in found] == versions
+
+
+def test_the_golden_profile_holds_every_domain_and_kind_of_column() -> None:
+    document = read(PROFILES[-1])
+    bins = [column["bins"] for column in document["columns"].values() if "bins" in column]
+    numeric = {each["domain"] for each in bins if each["kind"] == "numeric"}
+    levels = {each["domain"] for each in bins if each["kind"] == "categories"}
+    assert numeric == set(get_args(Domain))
+    assert levels == set(get_args(LevelDomain))
+    reasons = {column.get("reason", "")[:12] for column in document["columns"].values()}
+    assert {"", "not selected", "looks like a", "nested type ", "moves by con"} <= reasons
+    findings = {column["finding"] for column in read(REPORTS[-1])["columns"]}
+    assert findings == {"", "missing", "new", "type changed"}
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.name)
+def test_a_golden_profile_says_what_is_counted_today(path: Path) -> None:
+    today = make_golden.profile()
+    loaded = load_profile(path)
+    assert loaded == today
+    assert (loaded.created, loaded.created_by) == (today.created, today.created_by)
+    assert loaded.bins_digest == today.bins_digest == read(path)["bins_digest"]
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.name)
+def test_a_golden_report_says_what_is_found_today(path: Path) -> None:
+    _same(load_report(path), report_to_dict(make_golden.report()), "report")
+
+
+def _same(then: Any, now: Any, where: str) -> None:
+    """Compare exactly, but for the last digits of measured numbers and what hashes over them."""
+    if isinstance(then, dict):
+        assert then.keys() == now.keys(), where
+        for key in then.keys() - ({"digest"} if where == "report" else set()):
+            _same(then[key], now[key], f"{where}.{key}")
+    elif isinstance(then, list):
+        assert len(then) == len(now), where
+        for place, (one, other) in enumerate(zip(then, now, strict=True)):
+            _same(one, other, f"{where}[{place}]")
+    elif isinstance(then, float) and isinstance(now, float):
+        assert math.isclose(then, now, rel_tol=1e-9, abs_tol=1e-12), where
+    else:
+        assert then == now, where
+
+
+def test_the_newest_golden_profile_is_what_is_saved_today(tmp_path: Path) -> None:
+    save(make_golden.profile(), tmp_path / "x.json")
+    assert (tmp_path / "x.json").read_bytes() == PROFILES[-1].read_bytes()
+
+
+def test_a_loaded_profile_is_saved_as_the_same_bytes(tmp_path: Path) -> None:
+    save(load_profile(PROFILES[-1]), tmp_path / "x.json")
+    assert (tmp_path / "x.json").read_bytes() == PROFILES[-1].read_bytes()
+
+
+@pytest.mark.parametrize("path", PROFILES + REPORTS, ids=lambda path: path.name)
+def test_the_digest_of_a_golden_file_holds(path: Path) -> None:
+    document = read(path)
+    body = {key: value for key, value in document.items() if key not in HEADER}
+    assert document["digest"] == canonical.digest(body)
+    assert path.read_text(encoding="utf-8") == canonical.dumps(document) + "\n"
+
+
+@pytest.mark.parametrize("path", PROFILES + REPORTS, ids=lambda path: path.name)
+def test_a_golden_file_fits_the_schema_of_its_version(path: Path) -> None:
+    document = read(path)
+    if document["version"] == VERSIONS[document["kl_drift"]]:
+        jsonschema.validate(document, schema(document["kl_drift"]))
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_newer_file_is_refused_and_says_what_to_do(kind: Kind, tmp_path: Path) -> None:
+    newer = VERSIONS[kind] + 1
+    document = read(GOLDEN / f"{kind}-{VERSIONS[kind]}.json") | {"version": newer, "body": "other"}
+    (tmp_path / "x.json").write_text(json.dumps(document))
+    load = load_profile if kind == "profile" else load_report
+    with pytest.raises(ArtefactTooNewError) as caught:
+        load(tmp_path / "x.json")
+    assert str(caught.value) == (
+        f"{tmp_path}/x.json: {kind} format {newer}, this kl-drift reads up to {newer - 1}; "
+        "run  pip install --upgrade kl-drift"
+    )
+
+
+def test_what_is_written_today_is_what_the_golden_profile_wrote() -> None:
+    assert profile_to_dict(make_golden.profile()) == read(PROFILES[-1])

@@ -1,0 +1,285 @@
+"""Numbers become a status and a sentence; what could not be judged is never ok."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise, permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kl_drift.api import compare, fit
+from kl_drift.errors import UsageError
+from kl_drift.policy import (
+    Evidence,
+    Policy,
+    Status,
+    decide,
+    decide_finding,
+    nats,
+    worst,
+)
+
+PLENTY = Evidence(
+    kl=0.0,
+    kl_null=0.0,
+    current_rows=10**6,
+    reference_rows=10**6,
+    interval=(0.0, 0.0001),
+    noise_floor=0.0001,
+    rows_needed=1_000.0,
+)
+POINT = Policy(rule="point")
+
+
+def seen(kl: float, lower: float | None = None, **known: Any) -> Evidence:
+    """Return evidence of a divergence that is certain unless a lower limit is given."""
+    lower = kl if lower is None else lower
+    return replace(PLENTY, kl=kl, interval=(lower, kl * 1.5), **known)
+
+
+# ---------------------------------------------------------------- statuses
+
+
+def test_statuses_are_ordered_from_harmless_to_bad() -> None:
+    ordered = [Status.OK, Status.WARN, Status.UNDECIDED, Status.DRIFT]
+    assert all(low.severity < high.severity for low, high in pairwise(ordered))
+    assert sorted(Status, key=lambda status: status.severity) == ordered
+    assert [str(status) for status in ordered] == ["ok", "warn", "undecided", "drift"]
+
+
+@given(st.lists(st.sampled_from(Status), min_size=1))
+def test_the_worst_is_the_worst_in_any_order(statuses: list[Status]) -> None:
+    found = worst(statuses)
+    assert found in statuses
+    assert all(found.severity >= status.severity for status in statuses)
+    assert {worst(order) for order in permutations(statuses[:4])} == {worst(statuses[:4])}
+
+
+def test_the_worst_of_nothing_is_undecided() -> None:
+    assert worst([]) is Status.UNDECIDED
+
+
+# ---------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize("rule", ["gates", "point"])
+@pytest.mark.parametrize(
+    ("kl", "status"),
+    [
+        (0.0, "ok"),
+        (0.02, "ok"),
+        (math.nextafter(0.02, 1), "warn"),
+        (0.05, "warn"),
+        (math.nextafter(0.05, 1), "drift"),
+        (7.0, "drift"),
+        (math.inf, "drift"),
+    ],
+)
+def test_a_limit_is_exceeded_above_it(rule: Any, kl: float, status: str) -> None:
+    verdict = decide("x", seen(kl), Policy(rule=rule))
+    assert verdict.status == status
+    assert f"KL {nats(kl)} nats" in verdict.reason
+    if status != "ok":
+        assert {"warn": "warning limit 0.02", "drift": "limit 0.05"}[status] in verdict.reason
+
+
+@pytest.mark.parametrize("rule", ["gates", "point"])
+def test_nulls_have_a_limit_of_their_own(rule: Any) -> None:
+    evidence = seen(0.015, kl_null=0.011, null_lower=0.0101)
+    verdict = decide("x", evidence, Policy(rule=rule))
+    assert verdict.status == "drift"
+    assert verdict.reason == (
+        "the share of nulls moved: KL of the null flag 0.0110 nats, above its limit 0.01"
+    )
+    assert decide("x", evidence, Policy(rule=rule, null_drift=0.02)).status == "ok"
+
+
+def test_the_gates_look_at_what_is_certain_and_the_point_at_what_was_measured() -> None:
+    noisy = seen(0.08, lower=0.03)
+    assert decide("x", noisy, Policy()).status == "warn"
+    assert decide("x", noisy, POINT).status == "drift"
+    assert decide("x", seen(0.08, lower=0.01), Policy()).status == "ok"
+    assert decide("x", seen(0.0, kl_null=0.9, null_lower=0.001), Policy()).status == "ok"
+
+
+def test_where_noise_reaches_the_limit_nothing_is_ok() -> None:
+    small = seen(0.01, lower=0.0, noise_floor=0.0201, rows_needed=1_234.5)
+    verdict = decide("x", small, Policy())
+    assert verdict.status == "undecided"
+    assert verdict.reason == (
+        "too few rows to tell: noise alone reaches 0.0201 nats, above the limit 0.02; "
+        "about 1,200 are needed"
+    )
+    hopeless = replace(small, rows_needed=math.inf)
+    assert "the reference itself has too few" in decide("x", hopeless, Policy()).reason
+    assert decide("x", replace(small, interval=(0.021, 0.3)), Policy()).status == "undecided"
+    certain = replace(small, kl=0.3, interval=(0.051, 0.6))
+    assert decide("x", certain, Policy()).status == "drift", "however few the rows"
+
+
+def test_a_difference_that_is_certain_but_small_is_ok_and_says_so() -> None:
+    verdict = decide("x", seen(0.005, detected=True), Policy())
+    assert verdict.status == "ok"
+    assert verdict.reason.startswith("certain but small: KL 0.0050 nats")
+    assert verdict.reason.endswith("about 0.1 sd")
+
+
+@pytest.mark.parametrize("policy", [Policy(), POINT, Policy(rule="point", warn=9, drift=9)])
+@pytest.mark.parametrize("side", ["current", "reference"])
+@pytest.mark.parametrize("kl", [0.0, 1.0, math.inf])
+def test_no_rows_at_all_are_undecided_by_every_rule(policy: Policy, side: str, kl: float) -> None:
+    verdict = decide("x", seen(kl, **{f"{side}_rows": 0}), policy)
+    assert verdict.status == "undecided"
+    assert verdict.reason == f"too few rows to tell: the {side} snapshot has 0"
+
+
+@pytest.mark.parametrize("side", ["current", "reference"])
+def test_fewer_rows_than_wanted_are_undecided(side: str) -> None:
+    policy = Policy(min_rows=1_000)
+    verdict = decide("x", seen(1.0, **{f"{side}_rows": 999}), policy)
+    assert verdict.status == "undecided"
+    assert f"the {side} snapshot has 999, at least 1,000 are needed" in verdict.reason
+    assert decide("x", seen(1.0, **{f"{side}_rows": 1_000}), policy).status == "drift"
+
+
+@given(
+    kl=st.floats(0, allow_nan=False),
+    lower=st.floats(0, allow_nan=False),
+    floor=st.floats(0, allow_nan=False),
+    kl_null=st.floats(0, allow_nan=False),
+    null_lower=st.floats(0, allow_nan=False),
+    rows=st.integers(0, 10**9),
+    needed=st.floats(1, allow_nan=False),
+    detected=st.booleans(),
+    rule=st.sampled_from(["gates", "point"]),
+)
+def test_every_evidence_has_a_verdict_and_a_sentence(
+    *,
+    kl: float,
+    lower: float,
+    floor: float,
+    kl_null: float,
+    null_lower: float,
+    rows: int,
+    needed: float,
+    detected: bool,
+    rule: Any,
+) -> None:
+    evidence = Evidence(
+        kl=kl,
+        kl_null=kl_null,
+        current_rows=rows,
+        reference_rows=rows,
+        interval=(lower, max(lower, kl)),
+        null_lower=null_lower,
+        noise_floor=floor,
+        rows_needed=needed,
+        detected=detected,
+    )
+    verdict = decide("x", evidence, Policy(rule=rule))
+    assert verdict.status in Status
+    assert verdict.reason
+    assert "nan" not in verdict.reason
+    if rows == 0 or (rule == "gates" and floor > 0.02):
+        assert verdict.status is not Status.OK
+
+
+def test_evidence_that_says_nothing_of_noise_is_undecided_by_the_gates() -> None:
+    bare = Evidence(kl=0.0, kl_null=0.0, current_rows=10, reference_rows=10)
+    assert decide("x", bare, Policy()).status == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("finding", "status"), [("missing", "drift"), ("type changed", "drift"), ("new", "warn")]
+)
+def test_findings_are_never_ok(finding: Any, status: str) -> None:
+    verdict = decide_finding(finding, "why")
+    assert (verdict.status, verdict.reason) == (status, "why")
+
+
+# ---------------------------------------------------------------- policies
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"warn": 0.06}, "expected 0 < warn ≤ drift, got warn 0.06 and drift 0.05; state both"),
+        ({"warn": 0.0}, "expected 0 < warn ≤ drift"),
+        ({"warn": -1.0}, "expected 0 < warn ≤ drift"),
+        ({"warn": math.nan}, "expected 0 < warn ≤ drift"),
+        ({"drift": math.nan}, "expected 0 < warn ≤ drift"),
+        ({"drift": 0.01}, "expected 0 < warn ≤ drift"),
+        ({"null_drift": 0.0}, "expected null_drift above 0, got 0.0"),
+        ({"null_drift": math.nan}, "expected null_drift above 0, got nan"),
+        ({"rule": "gate"}, "expected rule one of gates, point, got gate"),
+        ({"confidence": 1.0}, "expected confidence at least 0.5 and below 1"),
+        ({"confidence": 95}, "expected confidence at least 0.5 and below 1"),
+        ({"design_effect": 0.5}, "expected design_effect at least 1"),
+        ({"design_effect": math.nan}, "expected design_effect at least 1"),
+        ({"min_rows": -1}, "expected min_rows at least 0, got -1"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"limits: {said}"):
+        Policy(**wrong)
+
+
+def test_a_column_may_have_a_policy_of_its_own() -> None:
+    special, by_pattern = Policy(warn=0.5, drift=1.0), Policy(warn=0.1, drift=0.2)
+    policy = Policy(columns={"dep_*": by_pattern, "*": POINT, "dep_delay": special})
+    assert policy.of("dep_delay") is special, "a full name goes before any pattern"
+    assert policy.of("dep_time") is by_pattern, "the first pattern that fits"
+    assert policy.of("dest") is POINT
+    assert Policy(columns={"dep_*": special}).of("DEP_x") == Policy(columns={"dep_*": special})
+
+
+def test_a_column_of_odd_name_is_found_by_its_name() -> None:
+    special = Policy(warn=0.5, drift=1.0)
+    assert Policy(columns={"a[1]*": special}).of("a[1]*") is special
+
+
+def test_policies_decide_what_a_report_says() -> None:
+    n = 20_000
+    generator = np.random.default_rng(0)
+    reference = fit({name: generator.normal(size=n) for name in ("a", "b", "c")})
+    current = {name: generator.normal(0.5, 1, n) for name in ("a", "b", "c")}
+    lenient = Policy(warn=1.0, drift=2.0)
+    report = compare(current, reference, policy=Policy(columns={"a": lenient, "[b]": lenient}))
+    assert report.drifted == ("c",)
+    assert {name: str(report[name].status) for name in "ab"} == {"a": "ok", "b": "ok"}
+    assert compare(current, reference, policy=Policy(min_rows=n + 1)).status == "undecided"
+    assert set(compare(current, reference).drifted) == set("abc")
+
+
+def test_few_rows_drift_only_where_that_is_certain() -> None:
+    generator = np.random.default_rng(3)
+    reference = fit({"x": generator.normal(size=50_000)})
+    few = generator.normal(size=100)
+    assert compare({"x": few}, reference).status == "undecided"
+    assert compare({"x": few + 5}, reference).status == "drift"
+    clustered = Policy(design_effect=50.0)
+    assert compare({"x": generator.normal(0.4, 1, 5_000)}, reference).status == "drift"
+    assert (
+        compare({"x": generator.normal(0.4, 1, 5_000)}, reference, policy=clustered).status
+        == "undecided"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0000"),
+        (0.03124, "0.0312"),
+        (1.2449, "1.24"),
+        (2.1e-5, "2.10e-05"),
+        (-2.1e-5, "-2.10e-05"),
+        (math.inf, "inf"),
+    ],
+)
+def test_nats_are_written_so_that_digits_show(value: float, text: str) -> None:
+    assert nats(value) == text

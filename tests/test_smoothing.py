@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kl_drift.divergence import jeffreys, jensen_shannon, kl_divergence
+from kl_drift.errors import DomainError, UsageError
+from kl_drift.smoothing import (
+    Smoothing,
+    parse_smoothing,
+    smooth,
+    smooth_current,
+    smooth_reference,
+    with_unseen_mass,
+)
+
+FIXED = json.loads((Path(__file__).parent / "data" / "analytic_kl.json").read_text("utf-8"))
+METHODS = ["jeffreys", "laplace", {"floor": 1e-4}, "none"]
+
+
+@pytest.mark.parametrize("table", FIXED["counts"], ids=lambda table: str(table["current"]))
+def test_fixed_points_on_count_tables(table):
+    counts = table["current"], table["reference"]
+    assert kl_divergence(*smooth(*counts)) == pytest.approx(table["kl"], rel=1e-12)
+    both = [smooth_reference(side) for side in counts]
+    assert kl_divergence(*both) == pytest.approx(table["kl_jeffreys_both"], rel=1e-12)
+    reverse = kl_divergence(*reversed(both))
+    assert reverse == pytest.approx(table["kl_reverse_jeffreys_both"], rel=1e-12)
+    assert jeffreys(*both) == pytest.approx(table["jeffreys_both_psi"], rel=1e-12)
+    assert jensen_shannon(*both) == pytest.approx(table["jeffreys_both_js"], rel=1e-12)
+    if table["kl_raw"] == "inf":
+        with pytest.raises(DomainError, match="cell 2 is empty in the reference"):
+            kl_divergence(*smooth(*counts, "none"))
+    else:
+        raw = kl_divergence(*smooth(*counts, "none"))
+        assert raw == pytest.approx(table["kl_raw"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("jeffreys", [0.5 / 11.5, 1.5 / 11.5, 9.5 / 11.5]),
+        ("laplace", [1 / 13, 2 / 13, 10 / 13]),
+        ({"floor": 0.05}, [0.05 / 1.05, 0.1 / 1.05, 0.9 / 1.05]),
+        ("none", [0.0, 0.1, 0.9]),
+    ],
+)
+def test_the_reference_by_each_method(method, expected):
+    assert smooth_reference([0, 1, 9], method).tolist() == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("jeffreys", [0.2 / 11, 1.3 / 11, 9.5 / 11]),
+        ("laplace", [1 / 13, 2 / 13, 10 / 13]),
+        ({"floor": 0.05}, [0.05 / 1.05, 0.1 / 1.05, 0.9 / 1.05]),
+        ("none", [0.0, 0.1, 0.9]),
+    ],
+)
+def test_the_current_by_each_method(method, expected):
+    smoothed = smooth_current([0, 1, 9], [0.2, 0.3, 0.5], method)
+    assert smoothed.tolist() == pytest.approx(expected, rel=1e-15)
+
+
+def test_one_pseudo_row_invents_less_drift_than_some_in_every_cell():
+    # 200 rows of 100 skewed cells against a million, and no drift: .13, .40 and .69 nats.
+    rng = np.random.default_rng(7)
+    shares = 0.9 ** np.arange(100)
+    shares /= shares.sum()
+    current = rng.multinomial(200, shares, size=200)
+    reference = smooth_reference(rng.multinomial(1_000_000, shares))
+    one_row, half_a_row_each, one_row_each = (
+        float(np.mean(kl_divergence(probabilities, reference)))
+        for probabilities in (
+            smooth_current(current, reference),
+            smooth_reference(current),
+            smooth_current(current, reference, "laplace"),
+        )
+    )
+    assert one_row < 0.2 < half_a_row_each < one_row_each
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_a_current_without_rows_equals_the_reference(method):
+    current, reference = smooth([0, 0, 0], [1, 2, 5], method)
+    assert kl_divergence(current, reference) == 0
+    np.testing.assert_array_equal(current, reference)
+
+
+@pytest.mark.parametrize("method", METHODS[:3], ids=str)
+def test_a_reference_without_rows_is_uniform(method):
+    assert smooth_reference([0, 0, 0, 0], method).tolist() == [0.25] * 4
+
+
+def test_raw_shares_of_no_rows_are_refused():
+    with pytest.raises(DomainError, match=r"reference counts have no rows.*'jeffreys'"):
+        smooth_reference([0, 0], "none")
+    with pytest.raises(DomainError, match="reference counts of distribution 1 have no rows"):
+        smooth_reference([[1, 2], [0, 0]], "none")
+
+
+def test_huge_counts():
+    current, reference = smooth([10**12, 3 * 10**12], [5 * 10**15, 0])
+    assert reference.tolist() == pytest.approx([1.0, 1e-16], rel=1e-12)
+    assert current.tolist() == pytest.approx([0.25, 0.75], rel=1e-12)
+    assert smooth_reference([10**30, 10**30]).tolist() == [0.5, 0.5]
+
+
+def test_a_batch_along_any_axis():
+    counts = np.array([[1, 2, 3], [0, 5, 0]])
+    reference = [4, 4, 4]
+    ours, theirs = smooth(counts, reference)
+    assert ours.shape == (2, 3)
+    assert theirs.shape == (3,)
+    columns, _ = smooth(counts.T, reference, axis=0)
+    np.testing.assert_array_equal(columns.T, ours)
+    np.testing.assert_array_equal(smooth_reference(counts.T, axis=0).T, smooth_reference(counts))
+
+
+def test_a_single_current_is_smoothed_towards_each_of_several_references():
+    references = smooth_reference([[1, 2, 3], [3, 2, 1]])
+    smoothed = smooth_current([5, 0, 0], references)
+    expected = [smooth_current([5, 0, 0], reference) for reference in references]
+    np.testing.assert_array_equal(smoothed, expected)
+
+
+def test_the_counts_are_left_as_they_were():
+    counts = np.array([1.0, 2.0])
+    smooth(counts, counts)
+    with_unseen_mass(counts, other=0, unseen=1, singletons=9)
+    assert counts.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("counts", [[1, -1], [1, math.nan], [1, math.inf], [], "no", None])
+def test_refuses_what_is_no_count(counts):
+    with pytest.raises(DomainError, match="reference counts"):
+        smooth_reference(counts)
+    with pytest.raises(DomainError, match="current counts"):
+        smooth_current(counts, [0.5, 0.5])
+
+
+def test_refuses_a_reference_of_other_cells_or_of_counts():
+    with pytest.raises(DomainError, match="current has 2 cells and reference has 3"):
+        smooth([1, 2], [1, 2, 3])
+    with pytest.raises(DomainError, match="reference sums to 7"):
+        smooth_current([1, 2], [3, 4])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "text"),
+    [
+        ("jeffreys", Smoothing(), "jeffreys"),
+        ("laplace", Smoothing(method="laplace"), "laplace"),
+        ("none", Smoothing(method="none"), "none"),
+        ({"floor": 1e-4}, Smoothing(method="floor", eps=1e-4), "{floor: 0.0001}"),
+        (Smoothing(method="laplace"), Smoothing(method="laplace"), "laplace"),
+    ],
+)
+def test_a_plan_names_its_smoothing(value, expected, text):
+    assert parse_smoothing(value) == expected
+    assert str(expected) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("jefreys", "'jefreys' is not known; expected jeffreys, laplace, none or .* Did you mean"),
+        (None, "None is not known; expected jeffreys, laplace, none or {floor: 1.0e-4}"),
+        ({"flor": 1e-4}, "is not known; expected"),
+        ({"floor": 1e-4, "laplace": 1}, "is not known; expected"),
+        ("floor", "needs a number above 0 and below 1.* got None"),
+        ({"floor": 0}, "got 0"),
+        ({"floor": 1.0}, "got 1.0"),
+        ({"floor": math.nan}, "got nan"),
+        ({"floor": "1e-4"}, "YAML reads 1e-4 as text.* got '1e-4'"),
+    ],
+)
+def test_a_smoothing_that_is_none_is_a_usage_error(value, message):
+    with pytest.raises(UsageError, match=message):
+        parse_smoothing(value)
+
+
+def test_only_the_floor_takes_an_eps():
+    with pytest.raises(UsageError, match="'laplace' takes no eps"):
+        Smoothing(method="laplace", eps=0.1)
+
+
+@pytest.mark.parametrize(
+    ("counts", "singletons", "expected"),
+    [
+        ([50, 40, 0], 8, [50, 32.5, 7.5]),  # smoothing adds the last half row
+        ([50, 40, 0], 0, [50, 40, 0]),
+        ([50, 40, 0], 0.5, [50, 40, 0]),
+        ([50, 3, 0], 8, [50, 0, 3]),  # no more than there is
+        ([50, 40, 5], 8, [50, 37.5, 7.5]),
+        ([50, 40, 9], 8, [50, 40, 9]),
+    ],
+)
+def test_unseen_is_worth_the_singletons_of_the_reference(counts, singletons, expected):
+    moved = with_unseen_mass(counts, other=1, unseen=2, singletons=singletons)
+    assert moved.tolist() == expected
+    assert moved.sum() == sum(counts)
+
+
+def test_after_smoothing_unseen_holds_the_good_turing_share():
+    counts = with_unseen_mass([900, 100, 0], other=1, unseen=2, singletons=60)
+    assert smooth_reference(counts)[2] == pytest.approx(60 / 1001.5, rel=1e-15)
+
+
+@pytest.mark.parametrize(("other", "unseen"), [(1, 1), (1, 3), (-1, 2), (3, 1)])
+def test_other_and_unseen_must_be_two_of_the_cells(other, unseen):
+    with pytest.raises(UsageError, match="two cells of one distribution"):
+        with_unseen_mass([1, 2, 3], other=other, unseen=unseen, singletons=1)
+
+
+def test_unseen_mass_is_of_one_distribution():
+    with pytest.raises(UsageError, match=r"two cells of one distribution.*\(2, 2\)"):
+        with_unseen_mass([[1, 2], [3, 4]], other=0, unseen=1, singletons=1)
+
+
+@pytest.mark.parametrize("singletons", [-1, math.nan, math.inf])
+def test_singletons_are_a_number(singletons):
+    with pytest.raises(DomainError, match="singletons"):
+        with_unseen_mass([1, 2, 3], other=1, unseen=2, singletons=singletons)
