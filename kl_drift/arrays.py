@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kl_drift.bins import HOURS, WEEKDAYS, Domain, LevelDomain
+from kl_drift.bridge import from_numpy, from_texts, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +87,8 @@ def decoded(array: pa.Array) -> pa.Array:
 
 def _run_of_each_row(array: pa.RunEndEncodedArray) -> pa.Array:
     """Return the index of each row's value; Arrow itself decodes plain values only."""
-    ends = np.clip(array.run_ends.to_numpy() - array.offset, 0, len(array))
-    return pa.array(np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0)))
+    ends = np.clip(to_numpy(array.run_ends) - array.offset, 0, len(array))
+    return from_numpy(np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0)))
 
 
 def scale_of(kind: pa.DataType) -> int:
@@ -123,18 +124,15 @@ def numbers(array: pa.Array, domain: Domain, scale: int = 0) -> npt.NDArray[Any]
     if domain == "decimal":
         return _unscaled(array, scale)
     if domain in ("float", "integer"):
-        values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
-        return values
+        return to_numpy(array)
     return _ticks(array)
 
 
 def _ticks(array: pa.Array) -> npt.NDArray[np.int64]:
     kind = array.type
     wide = pa.types.is_date64(kind) or getattr(kind, "bit_width", _WORD) == _WORD
-    raw: npt.NDArray[np.int64] = (
-        array.view(pa.int64() if wide else pa.int32())
-        .to_numpy(zero_copy_only=False)
-        .astype(np.int64, copy=False)
+    raw: npt.NDArray[np.int64] = to_numpy(array.view(pa.int64() if wide else pa.int32())).astype(
+        np.int64, copy=False
     )
     if pa.types.is_date32(kind):
         return raw
@@ -193,10 +191,10 @@ def hours_and_weekdays(array: pa.Array, part: Literal["hour", "weekday"]) -> pa.
         array = array.cast(pa.timestamp("ms"))
     names = HOURS if part == "hour" else WEEKDAYS
     places = pc.hour(array) if part == "hour" else pc.day_of_week(array)
-    inside = places.fill_null(0).to_numpy() % len(names)
-    missing = places.is_null().to_numpy(zero_copy_only=False)
+    inside = to_numpy(places.fill_null(0)) % len(names)
+    missing = to_numpy(places.is_null())
     return pa.DictionaryArray.from_arrays(
-        pa.array(inside.astype(np.int8), mask=missing), pa.array(names)
+        from_numpy(inside.astype(np.int8), missing), from_texts(names)
     )
 
 
@@ -250,7 +248,7 @@ def _text(levels: pa.Array, domain: LevelDomain) -> pa.Array:
 
 def _written(levels: pa.Array, write: Callable[[Any], str]) -> pa.Array:
     texts = [None if level is None else write(level) for level in levels.to_pylist()]
-    return pa.array(texts, LEVEL_TEXT)
+    return from_texts(texts)
 
 
 def _decimal_text(level: Decimal) -> str:

@@ -18,4 +18,4 @@ def dumps(value: object) -> str:
 
 def digest(value: object) -> str:
     """Return the SHA-256 of the canonical JSON of ``value``, in hexadecimal."""
-    return hashlib.sha256(dumps(value).encode()).hexdigest()
+    return hashlib.sha256(dumps(value).encode("utf-8", "surrogatepass")).hexdigest()

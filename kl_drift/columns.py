@@ -145,11 +145,13 @@ def choose(
         reason = _reason_to_leave(name, kind, selection, name in keys)
         if reason or family is None:
             reasons[name] = reason
-        elif family in TEMPORAL and name not in selection.judge:
+        elif family in TEMPORAL and not selection.judge.get(name):
             ranged.append(name)
             reasons[name] = NEVER_JUDGED_BY_DEFAULT
         else:
-            wanted |= _as_wanted(name, kind, family, selection)
+            named = _as_wanted(name, kind, family, selection)
+            _refuse_twins(name, named.keys() & schema.keys() - {name})
+            wanted |= named
             if name not in wanted:
                 ranged.append(name)
                 reasons[name] = f"judged as {', '.join(selection.judge[name])}"
@@ -164,6 +166,15 @@ def _refuse_strangers(schema: Mapping[str, pa.DataType], selection: Selection) -
         raise ColumnNotFoundError(
             f"no column {stranger!r} in the snapshot.{did_you_mean(stranger, schema)} "
             f"It has: {_abridged(list(schema))}"
+        )
+
+
+def _refuse_twins(name: str, twins: Iterable[str]) -> None:
+    """Refuse to judge ``hour(x)`` beside a column that is called so itself."""
+    for twin in twins:
+        raise UsageError(
+            f"column {name!r}: {twin!r} is to be judged, and the snapshot has a column of that "
+            "name; judge that one, or rename it"
         )
 
 
@@ -187,7 +198,7 @@ def _reason_to_leave(
 def _selected(name: str, kind: pa.DataType, selection: Selection) -> bool:
     if _fits(name, selection.exclude):
         return False
-    if selection.include and not _fits(name, selection.include):
+    if selection.include and not _fits(name, (*selection.include, *selection.judge)):
         return False
     family = family_of(kind)
     return not selection.types or any(

@@ -21,8 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kl_drift.arrays import LEVEL_TEXT, level_dictionary, numbers
+from kl_drift.arrays import level_dictionary, numbers
 from kl_drift.bins import Bins, CategoryBins, Number, NumericBins, level_hash
+from kl_drift.bridge import from_numpy, from_texts, to_numpy
 from kl_drift.profile import ValueRange, merge_unseen
 
 Counts = npt.NDArray[np.int64]
@@ -292,7 +293,7 @@ class LevelCounter:
 
     def __init__(self, bins: CategoryBins) -> None:
         self.bins = bins
-        self._levels = pa.array(bins.levels, LEVEL_TEXT)
+        self._levels = from_texts(bins.levels)
 
     @cached_property
     def _known(self) -> frozenset[bytes]:
@@ -309,8 +310,8 @@ class LevelCounter:
         kept = pc.index_in(levels, value_set=self._levels)
         counts = np.zeros(self.bins.cells, np.int64)
         counts[self.bins.null_cell] = len(array) - rows.sum()
-        inside = kept.is_valid().to_numpy(zero_copy_only=False)
-        places = kept.drop_null().to_numpy(zero_copy_only=False)
+        inside = to_numpy(kept.is_valid())
+        places = to_numpy(kept.drop_null())
         np.add.at(counts, places, rows[inside])
         others = levels.filter(pc.is_null(kept))
         return Tally(counts=counts, unseen=self._count_others(others, rows[~inside], counts))
@@ -332,13 +333,13 @@ def used_levels(array: pa.DictionaryArray) -> tuple[pa.Array, Counts]:
     indices = array.indices
     if indices.null_count:
         indices = indices.drop_null()
-    places = indices.to_numpy(zero_copy_only=False).astype(np.intp, copy=False)
+    places = to_numpy(indices).astype(np.intp, copy=False)
     rows = np.bincount(places, minlength=len(array.dictionary))
-    used = (rows > 0) & array.dictionary.is_valid().to_numpy(zero_copy_only=False)
-    levels, rows = array.dictionary.filter(pa.array(used)), rows[used]
+    used = (rows > 0) & to_numpy(array.dictionary.is_valid())
+    levels, rows = array.dictionary.filter(from_numpy(used)), rows[used]
     if len(levels.unique()) == len(levels):
         return levels, rows
     merged = levels.dictionary_encode()  # two values of one text, or a dictionary with repeats
     sums = np.zeros(len(merged.dictionary), np.int64)
-    np.add.at(sums, merged.indices.to_numpy(zero_copy_only=False), rows)
+    np.add.at(sums, to_numpy(merged.indices), rows)
     return merged.dictionary, sums

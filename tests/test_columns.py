@@ -247,6 +247,22 @@ def test_refuses_what_is_judged_of_nothing_known():
         chosen(judge={"at": ("month",)})
 
 
+def test_nothing_to_judge_is_as_if_it_were_not_asked():
+    assert chosen(judge={"at": ()}) == chosen()
+
+
+def test_refuses_a_derived_column_beside_one_of_that_name():
+    for schema in (
+        {"at": pa.timestamp("s"), "hour(at)": pa.int8()},
+        {"hour(at)": pa.int8(), "at": pa.timestamp("s")},
+    ):
+        with pytest.raises(UsageError, match=r"column 'at': 'hour\(at\)' is to be judged, and"):
+            choose(schema, (), Selection(judge={"at": ("hour",)}))
+        assert set(choose(schema, (), Selection()).wanted) == {"hour(at)"}
+        both = choose(schema, (), Selection(judge={"at": ("age",)})).wanted
+        assert set(both) == {"hour(at)", "age(at)"}
+
+
 def test_refuses_a_type_that_is_none():
     with pytest.raises(
         UsageError, match=r"types: 'flaot' is unknown\. Did you mean 'float'\? Known"

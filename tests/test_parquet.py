@@ -196,6 +196,35 @@ def test_a_link_to_a_file_or_folder_is_followed(tmp_path: Path) -> None:
     assert opened(tmp_path / "file.parquet").rows == 3
 
 
+def test_a_link_below_the_folder_shows_nothing_twice(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere" / "c.parquet", {"x": [3]})
+    for month in (1, 2):
+        write(tmp_path / "data" / f"month={month}" / "p.parquet", {"x": [month]})
+    (tmp_path / "data" / "latest").symlink_to(tmp_path / "data" / "month=2")
+    (tmp_path / "data" / "month=1" / "loop").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "month=2" / "q.parquet").symlink_to("p.parquet")
+    (tmp_path / "data" / "month=3").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "linked").symlink_to(tmp_path / "data")
+    for folder in (tmp_path / "data", tmp_path / "linked", tmp_path / "data" / "*"):
+        source = opened(folder)
+        assert column(source, "x") == [1, 2, 3]
+        assert column(source, "month") == ["1", "2", "3"]
+    assert column(opened(tmp_path / "data" / "latest"), "x") == [2]
+    with chdir(tmp_path / "data"):
+        assert column(opened("."), "x") == column(opened("*"), "x") == [1, 2, 3]
+
+
+def test_a_file_name_that_is_no_text_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(*_: object) -> list[str]:  # not every system lets such a file be made
+        return [b"\xff.parquet".decode()]
+
+    monkeypatch.setattr(parquet, "_below", listed)
+    with pytest.raises(SnapshotUnreadableError, match="cannot be listed: 'utf-8' codec"):
+        opened(tmp_path)
+
+
 @pytest.mark.parametrize("path", ["nothing", "nothing.parquet", "nothing/*.parquet", "empty"])
 def test_a_path_that_leads_nowhere(tmp_path: Path, path: str) -> None:
     (tmp_path / "empty" / "_temporary").mkdir(parents=True)

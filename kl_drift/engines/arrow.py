@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count as ordinals
 from typing import Any, NamedTuple, TypeVar
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 from kl_drift.arrays import decoded, level_dictionary, numbers
 from kl_drift.binning import LevelSample, NumberSample
 from kl_drift.bins import Bins, Domain, LevelDomain, Number
+from kl_drift.bridge import from_numpy
 from kl_drift.counting import Tally, counter, finite_range, used_levels
 from kl_drift.engines.source import Part, Source
 from kl_drift.errors import KLDriftError, SnapshotInvalidError
@@ -97,7 +99,8 @@ def tally(
     def count(_: int, part: Part) -> dict[str, Tally]:
         sums: dict[str, Tally] = {}
         for name, array in _pieces(part, readings):
-            piece = counters[name].count(array)
+            with _named(readings[name].column):
+                piece = counters[name].count(array)
             sums[name] = sums[name] + piece if name in sums else piece
         return sums
 
@@ -117,10 +120,18 @@ def _pieces(part: Part, readings: Mapping[str, Reading]) -> Iterator[tuple[str, 
         users.setdefault(reading.column, []).append(name)
     for column, array in part.read(list(users)):
         for name in users[column]:
-            try:
-                yield name, readings[name](array)
-            except (pa.ArrowException, OverflowError) as error:
-                raise SnapshotInvalidError(f"column {column!r}: {error}") from error
+            with _named(column):
+                read = readings[name](array)
+            yield name, read
+
+
+@contextmanager
+def _named(column: str) -> Iterator[None]:
+    """Name the column in whatever Arrow says about its values."""
+    try:
+        yield
+    except (pa.ArrowException, OverflowError) as error:
+        raise SnapshotInvalidError(f"column {column!r}: {error}") from error
 
 
 def _walk(source: Source, visit: Callable[[int, Part], _T]) -> Iterator[tuple[Part, _T]]:
@@ -213,7 +224,8 @@ def sample(
         for name, array in _pieces(part, readings):
             start, done[name] = done[name], done[name] + len(array)
             low, high = np.searchsorted(picked, [start, done[name]])
-            collectors[name].look(array, picked[low:high] - start, seen[name])
+            with _named(readings[name].column):
+                collectors[name].look(array, picked[low:high] - start, seen[name])
         return seen
 
     for part, seen in _walk(source, collect):
@@ -260,7 +272,7 @@ class _Numbers:
         chosen = (
             values[rows]
             if len(values) == len(array)
-            else numbers(array.take(pa.array(rows)), domain, scale)
+            else numbers(decoded(array).take(from_numpy(rows)), domain, scale)
         )
         seen.append(_Seen(chosen, len(values), finite_range(values)))
 

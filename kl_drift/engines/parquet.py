@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from kl_drift.arrays import family_of
+from kl_drift.bridge import from_texts
 from kl_drift.engines.source import Column, Part, checked_schema
 from kl_drift.errors import (
     SnapshotInvalidError,
@@ -183,7 +185,7 @@ def _file(
 def _constant(value: str, rows: int, kind: pa.DataType) -> pa.Array:
     text = None if value == _NULL_PARTITION else value
     return pa.DictionaryArray.from_arrays(
-        pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([text], pa.string()).cast(kind)
+        pa.repeat(pa.scalar(0, pa.int32()), rows), from_texts([text]).cast(kind)
     )
 
 
@@ -239,7 +241,7 @@ def _described(snapshot: Snapshot) -> str:
 def _reachable(name: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         raise SnapshotUnreadableError(f"{name}: cannot be listed: {error}") from error
 
 
@@ -281,14 +283,30 @@ def _class(token: str) -> str:
 
 
 def _below(files: fs.FileSystem, folder: str) -> list[str]:
-    """Return the files below a folder (``""``: the working directory) that are not hidden."""
+    """Return the files below a folder (``""``: the working directory), each once, none hidden."""
     selector = fs.FileSelector(folder or ".", recursive=True, allow_not_found=True)
     paths = (
         info.path if folder else info.path.removeprefix("./")
         for info in files.get_file_info(selector)
         if info.type == fs.FileType.File
     )
-    return sorted(path for path in paths if not _hidden(path.removeprefix(folder)))
+    found = sorted(path for path in paths if not _hidden(path.removeprefix(folder)))
+    return _without_echoes(found, folder) if isinstance(files, fs.LocalFileSystem) else found
+
+
+def _without_echoes(paths: list[str], folder: str) -> list[str]:
+    """Keep each file under one name where links show it under several: its own, or the shortest."""
+    root = Path(folder).resolve()
+    targets = {path: Path(path).resolve() for path in paths}
+
+    def by_name(path: str) -> tuple[bool, int]:
+        own = targets[path] == root / path.removeprefix(folder).lstrip("/")
+        return not own, len(path)
+
+    kept: dict[Path, str] = {}
+    for path in sorted(paths, key=by_name):
+        kept.setdefault(targets[path], path)
+    return sorted(kept.values())
 
 
 def _data(paths: list[str]) -> list[str]:

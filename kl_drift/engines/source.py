@@ -198,6 +198,8 @@ def _table(data: Readable) -> pa.Table:
     try:
         if _library(data) == "pandas":
             return pa.Table.from_pandas(data, preserve_index=False)
+        if isinstance(data, pa.Table):
+            return data  # by way of C, a name would end at its first zero byte
         if isinstance(data, pa.RecordBatch):
             return pa.Table.from_batches([data])
         return pa.table(data)
