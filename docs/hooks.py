@@ -8,10 +8,7 @@ blocks and simple tables.
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
@@ -47,14 +44,13 @@ def commands() -> str:
 
 
 def _help(*command: str) -> str:
-    done = subprocess.run(  # noqa: S603 - the project's own command line
-        [Path(sys.executable).with_name("kl-drift"), *command, "--help"],
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, "COLUMNS": _WIDTH, "TERM": "dumb", "NO_COLOR": "1"},
-    )
-    lines = (line.rstrip() for line in done.stdout.strip().splitlines())
+    from typer.testing import CliRunner
+
+    from kl_drift.cli import app
+
+    settings = {"COLUMNS": _WIDTH, "TERM": "dumb", "NO_COLOR": "1"}
+    done = CliRunner(env=settings).invoke(app, [*command, "--help"], prog_name="kl-drift")
+    lines = (line.rstrip() for line in done.output.strip().splitlines())
     return "\n".join(["```text", *lines, "```"])
 
 
@@ -102,11 +98,8 @@ def plan_keys() -> str:
     from kl_drift.plan import plan_schema
 
     schema = plan_schema()
-    rows = [
-        f"| `{key}` | {_default(key, each)} | {_about(each)} |"
-        for key, each in _keys(schema, schema)
-    ]
-    return "\n".join(["| Key | Default | What it says |", "| --- | --- | --- |", *rows])
+    rows = [f"| `{key}` | {_about(key, each)} |" for key, each in _keys(schema, schema)]
+    return "\n".join(["| Key | What it says |", "| --- | --- |", *rows])
 
 
 def _keys(schema: Schema, place: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
@@ -128,17 +121,15 @@ def _mappings(schema: Schema, place: Schema) -> Iterator[Schema]:
             yield schema["$defs"][each["$ref"].rpartition("/")[2]]
 
 
-def _default(key: str, place: Schema) -> str:
-    default = place.get("default", "")
-    inherited = ".NAME." in key
-    plain = isinstance(default, str | float) and default != ""
-    return f"`{default}`" if plain and not inherited else ""
-
-
-def _about(place: Schema) -> str:
+def _about(key: str, place: Schema) -> str:
+    """Return what a key is for, what may stand there, and its default if it is not inherited."""
     text = place.get("description", "").replace("|", "\\|")
-    choices = _choices(place)
-    return f"{text} One of {', '.join(f'`{each}`' for each in choices)}." if choices else text
+    if choices := _choices(place):
+        text += f" One of {', '.join(f'`{each}`' for each in choices)}."
+    default = place.get("default", "")
+    if isinstance(default, str | int | float) and default != "" and ".NAME." not in key:
+        text += f" By default `{default}`."
+    return text
 
 
 def _choices(place: Schema) -> list[str]:

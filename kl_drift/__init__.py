@@ -19,9 +19,10 @@ from kl_drift.version import __version__
 
 if TYPE_CHECKING:
     from kl_drift import continuous, errors
-    from kl_drift.api import check, compare, fit, scan
-    from kl_drift.artefact import load_profile, load_report, save
+    from kl_drift.api import calibrate, check, compare, fit, scan
+    from kl_drift.artefact import load_limits, load_profile, load_report, save
     from kl_drift.binning import Categories, Edges, Quantiles, Uniform
+    from kl_drift.calibration import learn
     from kl_drift.columns import Selection
     from kl_drift.divergence import (
         closest,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         signed_contributions,
     )
     from kl_drift.errors import KLDriftError
+    from kl_drift.history import History
     from kl_drift.plan import Plan, load_plan
     from kl_drift.policy import Policy, Status
     from kl_drift.profile import Profile, merge
@@ -46,6 +48,7 @@ _HOME = {
     "Categories": "binning",
     "ColumnReport": "report",
     "Edges": "binning",
+    "History": "history",
     "KLDriftError": "errors",
     "Plan": "plan",
     "Policy": "policy",
@@ -57,6 +60,7 @@ _HOME = {
     "Snapshot": "snapshot",
     "Status": "policy",
     "Uniform": "binning",
+    "calibrate": "api",
     "check": "api",
     "closest": "divergence",
     "compare": "api",
@@ -69,6 +73,8 @@ _HOME = {
     "jeffreys": "divergence",
     "jensen_shannon": "divergence",
     "kl_divergence": "divergence",
+    "learn": "calibration",
+    "load_limits": "artefact",
     "load_plan": "plan",
     "load_profile": "artefact",
     "load_report": "artefact",
@@ -85,6 +91,7 @@ __all__ = [
     "Categories",
     "ColumnReport",
     "Edges",
+    "History",
     "KLDriftError",
     "Plan",
     "Policy",
@@ -97,6 +104,7 @@ __all__ = [
     "Status",
     "Uniform",
     "__version__",
+    "calibrate",
     "check",
     "closest",
     "compare",
@@ -109,6 +117,8 @@ __all__ = [
     "jeffreys",
     "jensen_shannon",
     "kl_divergence",
+    "learn",
+    "load_limits",
     "load_plan",
     "load_profile",
     "load_report",

@@ -5,26 +5,38 @@ Knows every room below and adds no arithmetic of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import TypeAlias
 
-from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, save
+from kl_drift.artefact import (
+    is_profile_path,
+    load_limits,
+    load_profile,
+    profile_to_dict,
+    report_to_dict,
+    save,
+)
 from kl_drift.binning import Binning, Categories
+from kl_drift.calibration import Replayed, learn, replay
 from kl_drift.columns import Judge, Selection
 from kl_drift.comparison import compare_profiles
 from kl_drift.engines.source import Readable, open_source, rereadable
-from kl_drift.errors import PlanError, UsageError
+from kl_drift.errors import BinsMismatchError, PlanError, UsageError
+from kl_drift.history import History
+from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
 from kl_drift.plan import Output, Plan, load_plan
 from kl_drift.plan_draft import draft_plan
 from kl_drift.policy import Policy
 from kl_drift.profile import Profile
 from kl_drift.profiling import Progress, fit_profile, scan_profile
 from kl_drift.report import Report
-from kl_drift.smoothing import SmoothingLike, parse_smoothing
+from kl_drift.smoothing import Smoothing, SmoothingLike, parse_smoothing
 from kl_drift.snapshot import Snapshot
 from kl_drift.storage import write_bytes
+
+_REMEMBERED = 90  # snapshots of history that limits are learned from
 
 Columns: TypeAlias = Selection | Sequence[str] | None
 Bins: TypeAlias = Binning | Mapping[str, Binning] | None
@@ -116,6 +128,7 @@ def compare(
     columns: Columns = None,
     policy: Policy | None = None,
     smoothing: SmoothingLike = "jeffreys",
+    learned: LearnedLimits | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Compare a current snapshot with a reference: how far each column has drifted, and where.
@@ -130,6 +143,8 @@ def compare(
         The limits.
     smoothing : str, mapping or Smoothing, optional
         How counts become positive probabilities.
+    learned : LearnedLimits, optional
+        What the columns' own snapshots stay below, from :func:`calibrate`.
     progress : callable, optional
         Called with the rows done and the rows in all.
 
@@ -153,7 +168,22 @@ def compare(
         then = fit(then, columns=columns, progress=progress)
     if not isinstance(now, Profile):
         now = scan(now, like=then, progress=progress)
-    return compare_profiles(now, then, policy or Policy(), method)
+    if learned is not None:
+        _refuse_other_limits(learned, then, method)
+    return compare_profiles(now, then, policy or Policy(), method, learned)
+
+
+def _refuse_other_limits(learned: LearnedLimits, reference: Profile, method: Smoothing) -> None:
+    if learned.bins_digest != reference.bins_digest:
+        raise BinsMismatchError(
+            f"these limits were learned over bins {learned.bins_digest[:12]}, the reference has "
+            f"{reference.bins_digest[:12]}; calibrate again with this reference"
+        )
+    if learned.smoothing != str(method):
+        raise UsageError(
+            f"these limits were learned with smoothing {learned.smoothing}, not {method}; "
+            "calibrate again, or compare with that smoothing"
+        )
 
 
 def as_profile(data: Readable) -> Readable:
@@ -171,6 +201,12 @@ def _selection(
     columns: Columns, bins: Bins, judge: Mapping[str, Judge | Sequence[Judge]] | None
 ) -> Selection:
     selection = _include(columns)
+    for each in bins.values() if isinstance(bins, Mapping) else (bins,):
+        if each is not None and not isinstance(each, Binning):
+            raise UsageError(
+                f"bins: expected Quantiles, Uniform, Edges or Categories, got {each!r}; "
+                "write for example Quantiles(count=20)"
+            )
     if isinstance(bins, Categories):
         selection = replace(selection, categories=bins)
     elif isinstance(bins, Mapping):
@@ -190,7 +226,7 @@ def _include(columns: Columns) -> Selection:
         raise UsageError(
             f"columns: expected a sequence of names, got {columns!r}; write [{columns!r}]"
         )
-    return Selection(include=tuple(columns or ()))
+    return Selection(include=() if columns is None else tuple(columns))
 
 
 def check(
@@ -232,9 +268,81 @@ def check(
     now = as_profile(current)
     if not isinstance(now, Profile):
         now = scan(now, like=then, progress=progress)
-    report = compare(now, then, policy=plan.policy, smoothing=plan.smoothing)
+    history = History.open(plan.history) if plan.history else None
+    learned = _learned(plan, then, now, history)
+    report = compare(now, then, policy=plan.policy, smoothing=plan.smoothing, learned=learned)
     _write(plan.output, now, report)
+    if history is not None:
+        history.add(plan.name, now, report)
     return report
+
+
+def _learned(
+    plan: Plan, reference: Profile, current: Profile, history: History | None
+) -> LearnedLimits | None:
+    """Return the limits of the plan's file, or those its history teaches once it is long enough."""
+    if plan.calibration.limits:
+        return load_limits(plan.calibration.limits)
+    if history is None:
+        return None
+    own = profile_to_dict(current)["digest"]
+    entries = history.profiles(plan.name, bins_digest=reference.bins_digest, last=_REMEMBERED)
+    past = [entry.profile for entry in entries if entry.digest != own]
+    if len(past) < MIN_SNAPSHOTS:
+        return None
+    budget = plan.calibration.budget(len(reference.counted))
+    return learn(past, reference, budget=budget, smoothing=plan.smoothing)
+
+
+def calibrate(
+    plan: Plan | str | PathLike[str],
+    snapshots: Sequence[Profile | Readable],
+    *,
+    leave_out: Collection[str] = (),
+    values: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[LearnedLimits, tuple[Replayed, ...]]:
+    """Learn limits from past snapshots: how far each column strays when nothing is wrong.
+
+    Parameters
+    ----------
+    plan : Plan or path
+        Whose reference, columns, smoothing and budget are taken.
+    snapshots : sequence of snapshots or profiles
+        The past; at least 14.
+    leave_out : collection of str
+        Incidents that are not to count as normal, by ``as_of``, source or digest.
+    values : mapping of str to str, optional
+        What ``{{ name }}`` stands for in the plan.
+    progress : callable, optional
+        Called with the rows done and the rows in all, for each snapshot.
+
+    Returns
+    -------
+    (LearnedLimits, tuple of Replayed)
+        The limits, to :func:`save`, and what they would have said of each past snapshot.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer than 14 snapshots.
+    """
+    if not isinstance(plan, Plan):
+        plan = load_plan(plan, values=values)
+    then = _reference_of(plan, progress)
+    past = [
+        profile if isinstance(profile, Profile) else scan(profile, like=then, progress=progress)
+        for profile in map(as_profile, snapshots)
+    ]
+    if len(past) - len(leave_out) < MIN_SNAPSHOTS:
+        raise UsageError(
+            f"{len(past) - len(leave_out)} snapshots are too few to learn limits from; "
+            f"give at least {MIN_SNAPSHOTS}"
+        )
+    budget = plan.calibration.budget(len(then.counted))
+    learned = learn(past, then, budget=budget, leave_out=leave_out, smoothing=plan.smoothing)
+    said = replay(past, then, budget=budget, leave_out=leave_out, smoothing=plan.smoothing)
+    return learned, said
 
 
 def _reference_of(plan: Plan, progress: Progress | None) -> Profile:

@@ -1,9 +1,9 @@
-"""Profiles and reports as files: versioned canonical JSON, local or in an object store.
+"""Profiles, reports and limits as files: versioned canonical JSON, local or in an object store.
 
 Knows the file formats, all of them, in one room. Has never heard of how a profile is counted or
 what a report means.
 
-Every file begins with what it is and the version of its format; who wrote it and when stand apart
+Every file says what it is and the version of its format; who wrote it and when stand apart
 under ``written``, outside the digest, so that equal profiles have equal digests. The reader takes
 every version ever written and refuses a newer one.
 """
@@ -27,13 +27,14 @@ from kl_drift.errors import (
     UsageError,
 )
 from kl_drift.histogram import Histogram
+from kl_drift.limits import LearnedLimits
 from kl_drift.profile import ColumnProfile, Profile, ValueRange
 from kl_drift.report import Report
 from kl_drift.storage import read_bytes, redacted, write_bytes
 
-Kind: TypeAlias = Literal["profile", "report"]
+Kind: TypeAlias = Literal["profile", "report", "limits"]
 
-VERSIONS: Mapping[Kind, int] = {"profile": 1, "report": 1}
+VERSIONS: Mapping[Kind, int] = {"profile": 1, "report": 1, "limits": 1}
 """The newest version of each format: what is written now."""
 
 
@@ -52,6 +53,11 @@ def profile_to_dict(profile: Profile) -> dict[str, Any]:
 def report_to_dict(report: Report) -> dict[str, Any]:
     """Return the document that a report is saved as; see ``kl-drift schema report``."""
     return _document("report", report.to_dict(), report.created_by, report.created)
+
+
+def limits_to_dict(learned: LearnedLimits) -> dict[str, Any]:
+    """Return the document that learned limits are saved as."""
+    return _document("limits", learned.to_dict(), learned.created_by, learned.created)
 
 
 def _document(kind: Kind, body: dict[str, Any], by: str, at: str) -> dict[str, Any]:
@@ -93,15 +99,15 @@ def _range_to_dict(found: ValueRange) -> dict[str, Any]:
 
 
 def save(
-    artefact: Profile | Report,
+    artefact: Profile | Report | LearnedLimits,
     path: str | PathLike[str],
     options: Mapping[str, str] | None = None,
 ) -> None:
-    """Save a profile or a report, whole or not at all.
+    """Save a profile, a report or learned limits, whole or not at all.
 
     Parameters
     ----------
-    artefact : Profile or Report
+    artefact : Profile, Report or LearnedLimits
         What to save.
     path : str or path
         A local file or a URI in an object store.
@@ -115,8 +121,10 @@ def save(
     """
     if isinstance(artefact, Profile):
         document = profile_to_dict(artefact)
-    else:
+    elif isinstance(artefact, Report):
         document = report_to_dict(artefact)
+    else:
+        document = limits_to_dict(artefact)
     write_bytes(fspath(path), (canonical.dumps(document) + "\n").encode(), options)
 
 
@@ -186,6 +194,26 @@ def load_report(
         As :func:`load_profile`.
     """
     return _read(fspath(path), "report", options)
+
+
+def load_limits(
+    path: str | PathLike[str], options: Mapping[str, str] | None = None
+) -> LearnedLimits:
+    """Read saved limits.
+
+    Raises
+    ------
+    ArtefactNotFoundError, ArtefactCorruptError, ArtefactTooNewError
+        As :func:`load_profile`.
+    """
+    location = fspath(path)
+    document = _read(location, "limits", options)
+    try:
+        return LearnedLimits.from_dict(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtefactCorruptError(
+            f"{redacted(location)}: not whole limits ({error}); calibrate again"
+        ) from error
 
 
 def _read(location: str, kind: Kind, options: Mapping[str, str] | None) -> dict[str, Any]:

@@ -202,6 +202,78 @@ def merge(
     _save_profile(merge_profiles(load_profile(path) for path in profiles), output)
 
 
+@app.command(epilog="kl-drift calibrate plan.yaml day-*.json -o limits.json --leave-out 2013-02-08")
+def calibrate(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan's YAML file.")],
+    snapshots: Annotated[
+        list[str], typer.Argument(help="Past snapshots or their saved profiles, 14 or more.")
+    ],
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where to save the limits.")
+    ],
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SNAPSHOT", help="An incident that is not normal; repeatable."),
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Fills {{ KEY }} in the plan; repeatable."),
+    ] = None,
+) -> None:
+    """Learn limits from past snapshots, and say what they would have said of each."""
+    from kl_drift import api
+    from kl_drift.artefact import is_profile_path, save
+    from kl_drift.render.limits import limits_to_text
+
+    if not is_profile_path(output):
+        raise UsageError(f"--output {output}: a file of limits has a name that ends in .json")
+    with _progress("calibrating") as progress:
+        learned, said = api.calibrate(
+            plan,
+            snapshots,
+            leave_out=leave_out or (),
+            values=dict(_pairs("--set", values)),
+            progress=progress,
+        )
+    save(learned, output)
+    typer.echo(limits_to_text(learned, said), nl=False)
+    _note(f"wrote {output}; name it in the plan as  calibration: {{limits: …}}")
+
+
+@app.command(epilog="kl-drift history flights.sqlite --check flights")
+def history(
+    location: Annotated[str, typer.Argument(metavar="HISTORY", help="A SQLite file or a URL.")],
+    check: Annotated[str | None, typer.Option(help="The check; all are listed without it.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many reports to list.")] = 30,
+) -> None:
+    """List what a history has recorded, oldest first."""
+    from kl_drift.history import History
+
+    record = History.open(location, create=False)
+    if check is None:
+        for name in record.checks():
+            typer.echo(name)
+        return
+    for entry in record.reports(check, last=last):
+        typer.echo(f"{entry.digest[:12]}  {entry.status:<9}  {entry.label}  {entry.created}")
+
+
+@app.command(epilog="kl-drift acknowledge flights.sqlite flights 2013-02-08 --note 'storm Nemo'")
+def acknowledge(
+    location: Annotated[str, typer.Argument(metavar="HISTORY", help="A SQLite file or a URL.")],
+    check: Annotated[str, typer.Argument(help="The check.")],
+    snapshot: Annotated[str, typer.Argument(help="Its label, as_of, or 8 digits of its digest.")],
+    note: Annotated[str, typer.Option(help="What happened.")],
+    by: Annotated[str, typer.Option(help="Who says so.", envvar="USER")] = "",
+) -> None:
+    """Acknowledge an incident, so that limits are not learned from it."""
+    from kl_drift.history import History
+
+    done = History.open(location, create=False).acknowledge(check, snapshot, note=note, by=by)
+    _note(f"acknowledged {done.digest[:12]}: {note}")
+
+
 @app.command(epilog="kl-drift init flights/month=01 -o drift.yaml")
 def init(
     snapshot: Annotated[str, typer.Argument(help="The reference: a file, folder, glob or URI.")],

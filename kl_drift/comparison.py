@@ -21,6 +21,7 @@ from kl_drift.columns import NOT_SELECTED
 from kl_drift.errors import BinsMismatchError
 from kl_drift.histogram import Histogram
 from kl_drift.inference import benjamini_hochberg
+from kl_drift.limits import LearnedLimits
 from kl_drift.measurement import Divergences, Noise, cell_terms, divergences, noise, probabilities
 from kl_drift.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
 from kl_drift.profile import ColumnProfile, Profile
@@ -38,7 +39,11 @@ _TINY = np.finfo(np.float64).tiny  # stands for 0 under a logarithm whose factor
 
 
 def compare_profiles(
-    current: Profile, reference: Profile, policy: Policy, smoothing: Smoothing
+    current: Profile,
+    reference: Profile,
+    policy: Policy,
+    smoothing: Smoothing,
+    learned: LearnedLimits | None = None,
 ) -> Report:
     """Compare the current profile with the reference, column by column.
 
@@ -50,6 +55,8 @@ def compare_profiles(
         The limits.
     smoothing : Smoothing
         How counts become positive probabilities.
+    learned : LearnedLimits, optional
+        What the columns' own snapshots stay below; over the same bins.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def compare_profiles(
             judged.append(_found(name, finding, current, reference))
         elif then and then.reason != NOT_SELECTED:
             unjudged.append(_left(name, current, reference))
-    judged += _judged(compared, policy)
+    judged += _judged(compared, policy, learned)
     return Report(
         current=_side(current),
         reference=_side(reference),
@@ -185,31 +192,53 @@ def _compared(
             f"{reference.bins.digest[:12]}; scan the current snapshot like this reference"
         )
     found, expected = probabilities(current, reference, smoothing)
+    measured = divergences(found, expected, reference.bins.null_cell)
+    left = noise(
+        current,
+        reference,
+        threshold=limits.warn,
+        confidence=limits.confidence,
+        design_effect=limits.design_effect,
+    )
     return _Compared(
         now=now,
         current=current,
         reference=reference,
-        divergences=divergences(found, expected, reference.bins.null_cell),
-        noise=noise(
-            current,
-            reference,
-            threshold=limits.warn,
-            confidence=limits.confidence,
-            design_effect=limits.design_effect,
-        ),
+        divergences=measured,
+        noise=None if left is None else _around(measured.kl, left),
         cells=_cells(current, reference, *cell_terms(found, expected)),
     )
 
 
-def _judged(compared: Mapping[str, _Compared], policy: Policy) -> Iterator[ColumnReport]:
+def _around(kl: float, noise: Noise) -> Noise:
+    """Widen the interval, if need be, to hold the headline: smoothing may put it just outside."""
+    lower, upper = noise.interval
+    return replace(noise, interval=(min(lower, kl), max(upper, kl)))
+
+
+def _judged(
+    compared: Mapping[str, _Compared], policy: Policy, learned: LearnedLimits | None
+) -> Iterator[ColumnReport]:
     """Judge the columns, all of them together where chances must be adjusted for their number."""
     measured = {name: each.noise for name, each in compared.items() if each.noise is not None}
     above = _adjusted({name: each.p_above for name, each in measured.items()})
     equal = _adjusted({name: each.p_value for name, each in measured.items()})
     for name, each in compared.items():
         detected = equal.get(name, 1.0) < _CERTAIN
-        verdict = decide(name, _evidence(each, detected), policy)
-        yield _column_report(name, each, verdict, detected, above.get(name))
+        evidence = _evidence(each, detected)
+        if learned is not None:
+            evidence = replace(
+                evidence,
+                history_limit=learned.limit(name, each.current.rows),
+                history_null_limit=learned.null_limit(name, each.current.rows),
+            )
+        verdict = decide(name, evidence, policy)
+        yield replace(
+            _column_report(name, each, verdict),
+            detected=detected,
+            p_adjusted=above.get(name),
+            history_limit=evidence.history_limit,
+        )
 
 
 def _adjusted(chances: Mapping[str, float]) -> dict[str, float]:
@@ -238,9 +267,7 @@ def _evidence(each: _Compared, detected: bool) -> Evidence:
     )
 
 
-def _column_report(
-    name: str, each: _Compared, verdict: Verdict, detected: bool, p_adjusted: float | None
-) -> ColumnReport:
+def _column_report(name: str, each: _Compared, verdict: Verdict) -> ColumnReport:
     current, reference = each.current, each.reference
     unseen = sorted(each.now.unseen.items(), key=lambda item: (-item[1], item[0]))
     return ColumnReport(
@@ -254,8 +281,6 @@ def _column_report(
         reference_nulls=_share(reference.nulls, reference.rows),
         **asdict(each.divergences),
         **({} if each.noise is None else _noise_numbers(each.noise)),
-        p_adjusted=p_adjusted,
-        detected=detected,
         cells=each.cells,
         top_cells=_top_cells(each.cells, reference),
         new_levels=tuple(
@@ -329,7 +354,12 @@ def _sharpest(run: list[int], cells: tuple[CellChange, ...], rows: int) -> tuple
 def _opened(
     first: int, last: int, cells: tuple[CellChange, ...], run: list[int]
 ) -> tuple[int, int]:
-    """Add the empty cells at the ends of a run: "135 or more" says more than "135 to 1301"."""
+    """Add the empty cells at the ends of a run: "135 or more" says more than "135 to 1301".
+
+    A cell alone stays as it is: it may be a single value.
+    """
+    if first == last:
+        return first, last
     while last < run[-1] and _empty(cells[last + 1]):
         last += 1
     while first > run[0] and _empty(cells[first - 1]):

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from kl_drift.artefact import is_profile_path
 from kl_drift.columns import Judge, Selection
 from kl_drift.errors import PlanError, UsageError, did_you_mean
+from kl_drift.limits import Budget
 from kl_drift.plan_file import VERSION, LimitKeys, PlanFile, SnapshotKeys, plan_schema
 from kl_drift.plan_shape import validated
 from kl_drift.plan_yaml import Document, Key, Mistakes, read_yaml
@@ -55,6 +56,31 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How limits are learned from the past.
+
+    Parameters
+    ----------
+    limits : str
+        A file of learned limits; empty: none.
+    false_alarms : float
+        How many are acceptable a month, over all columns.
+    checks_per_month : float
+        How often the plan is checked.
+    """
+
+    limits: str = ""
+    false_alarms: float = 1.0
+    checks_per_month: float = 30.0
+
+    def budget(self, columns: int) -> Budget:
+        """Return the budget of so many columns."""
+        return Budget.monthly(
+            self.false_alarms, columns=max(columns, 1), checks_per_month=self.checks_per_month
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is compared with what, how, and when it alerts.
 
@@ -74,6 +100,13 @@ class Plan:
         How counts become probabilities.
     output : Output
         Where results go.
+    name : str
+        What the check is called in the history.
+    history : str
+        Where checks are recorded: a path or the URL of a database, which may hold a password;
+        empty: nowhere.
+    calibration : Calibration
+        How limits are learned.
     each : mapping of str to int
         The lines of the columns that the file treats in their own way.
     """
@@ -85,6 +118,9 @@ class Plan:
     policy: Policy = field(default_factory=Policy)
     smoothing: Smoothing = field(default_factory=Smoothing)
     output: Output = field(default_factory=Output)
+    name: str = ""
+    history: str = field(default="", repr=False)
+    calibration: Calibration = field(default_factory=Calibration)
     each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def check_columns(self, names: Iterable[str]) -> None:
@@ -142,7 +178,7 @@ def load_plan(path: str | PathLike[str], *, values: Mapping[str, str] | None = N
 
 
 def _is_option(key: Key) -> bool:
-    return key[:2] in _OPTIONS
+    return key[:2] in _OPTIONS or key[:1] == ("history",)
 
 
 def _as_written(key: Key) -> bool:
@@ -170,6 +206,9 @@ def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
         policy=_policy(file, mistakes),
         smoothing=parse_smoothing(smoothing),
         output=_output(file, mistakes),
+        name=file.name or Path(mistakes.path).stem,
+        history=_located(("history",), file.history, mistakes) if file.history else "",
+        calibration=_calibration(file, mistakes),
         each={name: mistakes.line(("columns", "each", name)) for name in each},
     )
 
@@ -256,6 +295,14 @@ def _output(file: PlanFile, mistakes: Mistakes) -> Output:
     return Output(
         **{name: _located(("output", name), path, mistakes) for name, path in paths.items()}
     )
+
+
+def _calibration(file: PlanFile, mistakes: Mistakes) -> Calibration:
+    stated = _stated(file.calibration)
+    if stated.get("limits"):
+        key = ("calibration", "limits")
+        stated["limits"] = _located(key, stated["limits"], mistakes)
+    return Calibration(**stated)
 
 
 def _note_overwriting(plan: Plan, mistakes: Mistakes) -> None:

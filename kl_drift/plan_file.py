@@ -208,6 +208,23 @@ class OutputKeys(_Keys):
     )
 
 
+class CalibrationKeys(_Keys):
+    """Limits from what the columns' own snapshots do to each other."""
+
+    limits: JsonName | None = Field(
+        default=None,
+        description="A file of learned limits, made by `kl-drift calibrate`; its name ends in "
+        ".json. Without it they are learned from the history, once it is long enough.",
+        examples=["flights-limits.json"],
+    )
+    false_alarms: float = Field(
+        default=1.0, gt=0, description="How many are acceptable a month, over all columns."
+    )
+    checks_per_month: float = Field(
+        default=30.0, gt=0, description="How often the plan is checked."
+    )
+
+
 class PlanFile(_Keys):
     """What `kl-drift check` compares, how, and when it alerts."""
 
@@ -226,6 +243,20 @@ class PlanFile(_Keys):
         default=None,
         description="The rows to judge. May be left out and named on the command line.",
         examples=["flights/month=2013-02"],
+    )
+    name: Name | None = Field(
+        default=None,
+        description="What the check is called in the history; by default the plan's file name.",
+        examples=["flights"],
+    )
+    history: Name | None = Field(
+        default=None,
+        description="Where checks are recorded: a SQLite file, or the URL of a database. Read to "
+        "learn what is ordinary, and added to.",
+        examples=["flights.sqlite", "postgresql://monitor@db/drift"],
+    )
+    calibration: CalibrationKeys = Field(
+        default_factory=CalibrationKeys, description="How limits are learned from the past."
     )
     columns: ColumnKeys = Field(
         default_factory=ColumnKeys, description="Which columns are judged, and how."

@@ -129,6 +129,9 @@ class Evidence:
         Rows that bring the noise floor under the warning limit.
     detected : bool
         Whether the two distributions certainly differ, by however little.
+    history_limit, history_null_limit : float or None
+        What the column's own snapshots, and their null flags, stay below; ``None`` where no limit
+        was learned.
     """
 
     kl: float
@@ -140,6 +143,8 @@ class Evidence:
     noise_floor: float = math.inf
     rows_needed: float = math.inf
     detected: bool = False
+    history_limit: float | None = None
+    history_null_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,27 +205,48 @@ def _by_point(evidence: Evidence, limits: Policy) -> Verdict:
 
 
 def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:
-    """Let a limit count as exceeded only where noise cannot be the reason."""
+    """Let a limit count as exceeded only where neither noise nor the column's ways explain it.
+
+    Where a limit was learned from history, the drift limit is the warning limit: what exceeds both
+    is news, however small, and what exceeds the learned one alone is not worth anybody's time.
+    """
     lower, upper = evidence.interval
     kl = f"KL {nats(evidence.kl)} nats ({nats(lower)}–{nats(upper)})"
     noise = f"noise at these sizes is {nats(evidence.noise_floor)}"
-    if lower > limits.drift:
+    learned = evidence.history_limit
+    limit, beyond = limits.drift, ""
+    if learned is not None:
+        limit = limits.warn
+        beyond = f" and {nats(learned)}, which its own snapshots stay below"
+    ordinary = learned is not None and evidence.kl <= learned
+    if lower > limit and not ordinary:
         return Verdict(
-            status=Status.DRIFT, reason=f"{kl}, above the limit {limits.drift:g}; {noise}"
+            status=Status.DRIFT, reason=f"{kl}, above the limit {limit:g}{beyond}; {noise}"
         )
-    if evidence.null_lower > limits.null_drift:
+    if evidence.null_lower > limits.null_drift and not _nulls_are_ordinary(evidence):
         return _null_drift(evidence, limits)
-    if evidence.noise_floor > limits.warn:
+    if evidence.noise_floor > max(limits.warn, learned or 0.0):
         return Verdict(status=Status.UNDECIDED, reason=_too_noisy(evidence, limits))
-    if lower > limits.warn:
+    if lower > limits.warn and not ordinary:
         return Verdict(
             status=Status.WARN,
             reason=f"{kl}, above the warning limit {limits.warn:g}; {noise}",
         )
+    return Verdict(status=Status.OK, reason=_why_ok(kl, lower, evidence, limits))
+
+
+def _nulls_are_ordinary(evidence: Evidence) -> bool:
+    learned = evidence.history_null_limit
+    return learned is not None and evidence.kl_null <= learned
+
+
+def _why_ok(kl: str, lower: float, evidence: Evidence, limits: Policy) -> str:
+    learned = evidence.history_limit
+    if learned is not None and (lower > limits.warn or evidence.noise_floor > limits.warn):
+        return f"{kl}, ordinary for this column: its own snapshots reach {nats(learned)}"
     if evidence.detected:
-        sds = f"about {math.sqrt(2 * evidence.kl):.1g} sd"
-        return Verdict(status=Status.OK, reason=f"certain but small: {kl}, {sds}")
-    return Verdict(status=Status.OK, reason=f"{kl}, not certainly above {limits.warn:g}")
+        return f"certain but small: {kl}, about {math.sqrt(2 * evidence.kl):.1g} sd"
+    return f"{kl}, not certainly above {limits.warn:g}"
 
 
 def _null_drift(evidence: Evidence, limits: Policy) -> Verdict:

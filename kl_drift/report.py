@@ -108,6 +108,8 @@ class ColumnReport:
     detected : bool
         Whether the distributions certainly differ (equality has an adjusted p-value below 0.001),
         by however little.
+    history_limit : float or None
+        KL in nats that the column's own snapshots stay below; ``None`` where none was learned.
     kl_null, kl_values : float or None
         KL of the null flag alone, and of the values that are not null:
         ``kl = kl_null + (1 − current_nulls) · kl_values``, up to smoothing of the null share.
@@ -141,6 +143,7 @@ class ColumnReport:
     p_value: float | None = None
     p_adjusted: float | None = None
     detected: bool = False
+    history_limit: float | None = None
     kl_null: float | None = None
     kl_values: float | None = None
     top_cells: tuple[CellChange, ...] = ()

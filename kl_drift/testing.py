@@ -427,8 +427,10 @@ def _integers(kind: pa.DataType) -> tuple[pa.DataType, SearchStrategy[int]]:
     else:
         limits = np.iinfo(physical.to_pandas_dtype())
         low, high = int(limits.min), int(limits.max)
-    close = st.integers(max(low, -9), 9)
-    return physical, close | st.integers(low, high) | st.sampled_from([low, high])
+    step = _DAY["ms"] if pa.types.is_date64(kind) else 1  # milliseconds, of whole days only
+    low, high = -(-low // step), high // step
+    some = st.integers(max(low, -9), 9) | st.integers(low, high) | st.sampled_from([low, high])
+    return physical, some.map(lambda value: value * step)
 
 
 @st.composite

@@ -109,7 +109,7 @@ def test_a_golden_file_fits_the_schema_of_its_version(path: Path) -> None:
         jsonschema.validate(document, schema(document["kl_drift"]))
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", ["profile", "report"])
 def test_a_newer_file_is_refused_and_says_what_to_do(kind: Kind, tmp_path: Path) -> None:
     newer = VERSIONS[kind] + 1
     document = read(GOLDEN / f"{kind}-{VERSIONS[kind]}.json") | {"version": newer, "body": "other"}

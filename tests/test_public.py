@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,8 +46,10 @@ def test_doors_load_what_is_heavy_only_when_it_is_used(module: str, heavy: set[s
     assert not modules_after(f"import {module}") & heavy
 
 
-def test_pandas_is_not_loaded_by_a_comparison() -> None:
-    code = "import kl_drift as kd; kd.compare({'x': [1, 2]}, {'x': [1, 2]})"
+def test_pandas_is_not_loaded_by_a_comparison_of_files() -> None:
+    flights = Path(__file__).parent.parent / "examples" / "flights"
+    january, february = (str(flights / f"month=2013-0{month}") for month in (1, 2))
+    code = f"import kl_drift as kd; kd.compare({february!r}, {january!r})"
     assert "pandas" not in modules_after(code)
 
 

@@ -1,0 +1,174 @@
+"""The past that limits are learned from: which snapshots, and which the reference contains.
+
+Knows profiles by name, digest and counts. Has never heard of divergences.
+
+A reference merged from snapshots of the history contains each of them, which makes it look closer
+to that reference than a new snapshot can be. So the counts of a snapshot are taken off the
+reference where it is *inside*: where its sources are among the reference's, and all such snapshots
+together have in no cell more rows than the reference. A reference that stands apart is used as it
+is: its own odd day moves the divergence of every snapshot alike, and of the one to be judged. A
+snapshot that *is* the reference leaves the history.
+
+Where a snapshot is inside and that is not seen (rows in memory have no names of their own), its KL
+comes out too small by twice its share of the reference; one that is not and is taken for inside,
+too large by as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kl_drift.artefact import profile_to_dict
+from kl_drift.errors import BinsMismatchError, UsageError, did_you_mean
+from kl_drift.histogram import Histogram
+from kl_drift.profile import Profile
+from kl_drift.scatter import Counts
+
+_DIGEST_PREFIX = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """The snapshots that are learned from, oldest first.
+
+    Parameters
+    ----------
+    profiles : tuple of Profile
+        Their counts.
+    names : tuple of str
+        What each is called: its ``as_of`` or else its sources, with 12 characters of its digest
+        where that would not tell it from another.
+    inside : tuple of bool
+        Whether the reference counts the rows of each; see the module.
+    left_out : dict of str to str
+        The other snapshots, and why they are not learned from.
+    """
+
+    profiles: tuple[Profile, ...]
+    names: tuple[str, ...]
+    inside: tuple[bool, ...]
+    left_out: dict[str, str]
+
+
+def choose_past(
+    history: Sequence[Profile], reference: Profile, leave_out: Collection[str] = ()
+) -> Past:
+    """Return the snapshots to learn from; one that is given twice counts once.
+
+    Parameters
+    ----------
+    history : sequence of Profile
+        In any order.
+    reference : Profile
+        What they are compared with.
+    leave_out : collection of str
+        Snapshots to leave out, by name, ``as_of``, source or the first 8 characters or more of the
+        digest.
+
+    Raises
+    ------
+    BinsMismatchError
+        If a snapshot was counted over other bins than the reference's.
+    UsageError
+        If a name to leave out is not in the history.
+    """
+    for profile in history:
+        _refuse_other_bins(profile, reference)
+    by_digest = {profile_to_dict(profile)["digest"]: profile for profile in history}
+    ordered = sorted(by_digest.items(), key=lambda item: (item[1].as_of, item[1].sources, item[0]))
+    names = _names(ordered)
+    left_out = dict.fromkeys(_meant(ordered, names, leave_out), "left out on request")
+    for name, (_, profile) in zip(names, ordered, strict=True):
+        if not profile.rows:
+            left_out[name] = "it has no rows"
+        elif _same_counts(profile, reference):
+            left_out[name] = "it is the reference"
+    kept = [
+        (name, profile)
+        for name, (_, profile) in zip(names, ordered, strict=True)
+        if name not in left_out
+    ]
+    profiles = tuple(profile for _, profile in kept)
+    return Past(
+        profiles=profiles,
+        names=tuple(name for name, _ in kept),
+        inside=_inside(profiles, reference),
+        left_out=left_out,
+    )
+
+
+def _refuse_other_bins(profile: Profile, reference: Profile) -> None:
+    for name, then in reference.counted.items():
+        now = profile.columns.get(name)
+        if now and now.histogram and now.histogram.bins != then.bins:
+            raise BinsMismatchError(
+                f"the snapshot {_label(profile) or 'without a name'} was counted over other bins "
+                f"than the reference (column {name!r}: {now.histogram.bins.digest[:12]} and "
+                f"{then.bins.digest[:12]}); scan it like this reference"
+            )
+
+
+def _label(profile: Profile) -> str:
+    return profile.as_of or ", ".join(profile.sources)
+
+
+def _names(ordered: Sequence[tuple[str, Profile]]) -> list[str]:
+    """Name snapshots as their owner does, and by digest too where that is ambiguous."""
+    labels = [_label(profile) for _, profile in ordered]
+    return [
+        label if label and labels.count(label) == 1 else f"{label} {digest[:12]}".strip()
+        for label, (digest, _) in zip(labels, ordered, strict=True)
+    ]
+
+
+def _meant(
+    ordered: Sequence[tuple[str, Profile]], names: Sequence[str], leave_out: Collection[str]
+) -> Iterator[str]:
+    """Yield the names of the snapshots that the user leaves out."""
+    for wanted in leave_out:
+        found = [
+            name
+            for name, (digest, profile) in zip(names, ordered, strict=True)
+            if wanted in (name, profile.as_of, *profile.sources)
+            or (len(wanted) >= _DIGEST_PREFIX and digest.startswith(wanted))
+        ]
+        if not found:
+            raise UsageError(
+                f"leave_out: no snapshot of the history is called {wanted!r}; name it by as_of, "
+                f"source or digest.{did_you_mean(wanted, names)}"
+            )
+        yield from found
+
+
+def _same_counts(profile: Profile, reference: Profile) -> bool:
+    mine, theirs = profile.counted, reference.counted
+    return profile.rows == reference.rows and mine == theirs
+
+
+def _inside(profiles: Sequence[Profile], reference: Profile) -> tuple[bool, ...]:
+    """Say of each snapshot whether the reference was merged from it and others."""
+    named = [
+        bool(profile.sources) and set(profile.sources) <= set(reference.sources)
+        for profile in profiles
+    ]
+    parts = [profile for profile, candidate in zip(profiles, named, strict=True) if candidate]
+    fits = all(
+        bool(np.all(_total(parts, name, then) <= np.array(then.counts)))
+        for name, then in reference.counted.items()
+    )
+    return tuple(candidate and fits for candidate in named)
+
+
+def _total(parts: Sequence[Profile], name: str, like: Histogram) -> Counts:
+    counts = [found.counts for part in parts if (found := histogram_of(part, name))]
+    total: Counts = np.array(counts, np.int64).reshape(-1, like.bins.cells).sum(axis=0)
+    return total
+
+
+def histogram_of(profile: Profile, name: str) -> Histogram | None:
+    """Return the counts of a column, or nothing where it was not counted."""
+    column = profile.columns.get(name)
+    return column.histogram if column else None
