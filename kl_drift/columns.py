@@ -17,6 +17,7 @@ from kl_drift.arrays import TEMPORAL, Family, family_of, scale_of
 from kl_drift.binning import Binning, Categories, Edges, Quantiles, Uniform
 from kl_drift.bins import Domain, LevelDomain
 from kl_drift.errors import ColumnNotFoundError, ColumnTypeError, UsageError, did_you_mean
+from kl_drift.policy import Finding
 
 Judge: TypeAlias = Literal["value", "hour", "weekday", "age"]
 """What of a date or a timestamp is judged: itself, its hour, its weekday, its age."""
@@ -37,6 +38,9 @@ _GROUPS: Mapping[str, frozenset[str]] = {
 _LEVELLED: frozenset[Family] = frozenset({"string", "boolean", "binary"})
 
 NOT_SELECTED = "not selected"
+PARTITION_KEY = "partition key: it tells snapshots apart; name it to have it counted"
+TYPE_CHANGED: Finding = "type changed"
+"""How the reason begins that a scan gives for a column of another type."""
 NEVER_JUDGED_BY_DEFAULT = (
     "moves by construction; ask for its hour, weekday, age or value to have it judged"
 )
@@ -191,7 +195,7 @@ def _reason_to_leave(
         nested = "nested type" if pa.types.is_nested(kind) else "type"
         return f"{nested} {kind}: not counted; turn it into columns of plain types"
     if partition_key and not selection.names(name):
-        return "partition key: it tells snapshots apart; name it to have it counted"
+        return PARTITION_KEY
     return ""
 
 

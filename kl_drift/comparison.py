@@ -17,7 +17,7 @@ import numpy as np
 
 from kl_drift.bins import CategoryBins
 from kl_drift.cells import Floats
-from kl_drift.columns import NOT_SELECTED
+from kl_drift.columns import NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
 from kl_drift.errors import BinsMismatchError
 from kl_drift.histogram import Histogram
 from kl_drift.inference import benjamini_hochberg
@@ -33,8 +33,6 @@ _TOP = 3
 _MATERIAL = 0.05  # of the column's KL: what carries less is not named
 _BY_CHANCE = 1e-3
 _CERTAIN = 1e-3  # an adjusted p-value of equality below this is no accident
-_TYPE_CHANGED: Finding = "type changed"  # so begins the reason that a scan gives
-_PARTITION_KEY = "partition key"  # likewise; a key that is not there tells nothing about the data
 _TINY = np.finfo(np.float64).tiny  # stands for 0 under a logarithm whose factor is 0
 
 
@@ -114,9 +112,9 @@ def _finding(name: str, now: ColumnProfile | None, then: ColumnProfile | None) -
     if then.reason == NOT_SELECTED:
         return ""
     if now is None:
-        return "" if then.reason.startswith(_PARTITION_KEY) else "missing"
-    if now.reason.startswith(_TYPE_CHANGED):
-        return _TYPE_CHANGED
+        return "" if then.reason == PARTITION_KEY else "missing"
+    if now.reason.startswith(TYPE_CHANGED):
+        return TYPE_CHANGED
     if then.histogram is not None:
         raise BinsMismatchError(
             f"column {name!r} was counted in the reference, not in the current profile "

@@ -17,7 +17,7 @@ import pyarrow as pa
 from kl_drift.arrays import TEMPORAL, family_of, scale_of
 from kl_drift.binning import Categories, LevelSample, NumberSample, fit_levels, fit_numbers
 from kl_drift.bins import Bins, Domain, LevelDomain, NumericBins
-from kl_drift.columns import Selection, Wanted, choose
+from kl_drift.columns import TYPE_CHANGED, Selection, Wanted, choose
 from kl_drift.counting import Tally
 from kl_drift.engines import arrow
 from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Reading, TooManyLevels
@@ -249,7 +249,7 @@ def _type_changed(kind: pa.DataType, column: ColumnProfile) -> str:
     same = family in TEMPORAL if column.derived_from else family == wanted
     if same or family == "null" or wanted is None:
         return ""
-    return f"type changed: {column.type} in the reference, {kind} in the current snapshot"
+    return f"{TYPE_CHANGED}: {column.type} in the reference, {kind} in the current snapshot"
 
 
 def _domain_of(column: ColumnProfile) -> str | None:

@@ -26,11 +26,12 @@ _STYLES = {
 _MARKS = {Status.OK: "✓", Status.WARN: "!", Status.UNDECIDED: "?", Status.DRIFT: "✗"}
 _QUIET_SHOWN = 20
 _PLAIN_WIDTH = 160
+_WIDE = 110
 
 
 def print_report(report: Report, console: Console) -> None:
     """Print a report: the summary, the table, what was not judged."""
-    console.print(renderable(report))
+    console.print(renderable(report, wide=console.width >= _WIDE))
 
 
 def to_text(report: Report, width: int = _PLAIN_WIDTH) -> str:
@@ -43,14 +44,14 @@ def to_text(report: Report, width: int = _PLAIN_WIDTH) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
-def renderable(report: Report) -> Group:
-    """Return what rich prints for a report."""
+def renderable(report: Report, *, wide: bool = True) -> Group:
+    """Return what rich prints for a report; without its lesser numbers where there is no room."""
     from rich.console import Group
     from rich.text import Text
 
     lines: list[Text | Table] = [Text(words.printable(report.summary), _STYLES[report.status])]
     lines += [Text(f"{side:<9} {text}", "dim") for side, text in words.sides(report)]
-    lines += [Text(words.DIRECTION, "dim"), _table(report)]
+    lines += [Text(words.DIRECTION, "dim"), _table(report, wide)]
     lines += [Text(line, "dim") for line in _footnotes(report)]
     return Group(*lines)
 
@@ -71,34 +72,31 @@ def _footnotes(report: Report) -> list[str]:
     return notes
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, wide: bool) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("status", no_wrap=True)
     table.add_column("column", overflow="fold")
-    table.add_column("KL", justify="right", no_wrap=True)
-    table.add_column("reverse", justify="right", no_wrap=True)
-    table.add_column("JS", justify="right", no_wrap=True)
-    table.add_column("nulls", justify="right", no_wrap=True)
-    table.add_column("why, and what moved", ratio=1)
+    for number in ("KL", "reverse", "JS", "nulls") if wide else ("KL",):
+        table.add_column(number, justify="right", no_wrap=True)
+    table.add_column("why, and what moved", ratio=1, overflow="fold")
     for column in _shown(report):
-        table.add_row(*_row(column))
+        table.add_row(*_row(column, wide))
     return table
 
 
-def _row(column: ColumnReport) -> list[Text]:
+def _row(column: ColumnReport, wide: bool) -> list[Text]:
     from rich.text import Text
 
     style = _STYLES[column.status]
+    lesser = (_number(column.kl_reverse), _number(column.jensen_shannon), words.nulls(column))
     return [
         Text(f"{_MARKS[column.status]} {column.status}", style),
         Text(words.printable(column.name), style if column.status is Status.DRIFT else ""),
         Text(_number(column.kl)),
-        Text(_number(column.kl_reverse)),
-        Text(_number(column.jensen_shannon)),
-        Text(words.nulls(column)),
+        *(Text(number) for number in lesser if wide),
         Text(_explanation(column), "" if column.status is not Status.OK else "dim"),
     ]
 
