@@ -14,7 +14,7 @@ FLIGHTS = ROOT / "examples" / "flights"
 
 
 def uv(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "uv", "--quiet", *arguments], check=True, cwd=ROOT)
+    subprocess.run(["sh", "tools/uv.sh", "--quiet", *arguments], check=True, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
