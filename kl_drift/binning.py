@@ -209,9 +209,15 @@ def _quantile_edges(sample: NumberSample, binning: Quantiles) -> set[Number]:
 
 
 def _atom_edges(values: npt.NDArray[Any], count: int) -> set[Number]:
-    """Return both edges of every value that holds at least 1/count of the sorted values."""
-    distinct, rows = np.unique(values, return_counts=True)
-    atoms = distinct[rows * count >= len(values)].tolist()
+    """Return both edges of every value that holds at least 1/count of the sorted values.
+
+    Such a value fills a run so long that it covers one of every ``stride`` places.
+    """
+    stride = -(-len(values) // count)
+    candidates = np.array(sorted(set(values[::stride].tolist())), values.dtype)
+    first = np.searchsorted(values, candidates, side="left")
+    rows = np.searchsorted(values, candidates, side="right") - first
+    atoms = candidates[rows * count >= len(values)].tolist()
     return {*atoms, *(successor(atom) for atom in atoms)}
 
 

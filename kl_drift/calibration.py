@@ -12,9 +12,12 @@ would alarm on every day of 500::
 
 The cube root of a χ² is nearly normal, and then level is alpha, the share of checks that may be
 false alarms. Days with heavier tails are noticed by the residuals of all columns together, see
-:func:`~kl_drift.scatter.tail_level`, and get a smaller level. So does a history with an incident
-that hit every column, and its limits then see little: :func:`replay` names such days, to be left
-out. What *without h* means is said in :mod:`kl_drift.past`.
+:func:`~kl_drift.scatter.tail_level`, and get a smaller level. What *without h* means is said in
+:mod:`kl_drift.past`.
+
+A day on which far more columns are off than chance allows is a *suspect*: an incident, it seems. It
+is no part of the tails, but as long as its owner does not leave it out, the mean and the deviation
+count it as ordinary, and limits are as wide as it was.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ from kl_drift.profile import Profile
 from kl_drift.scatter import (
     Counts,
     Moments,
+    jointly_off,
     moments,
     studentised_residuals,
     tail_level,
@@ -119,6 +123,7 @@ def learn(
         smoothing=str(method),
         bins_digest=reference.bins_digest,
         snapshots=past.names,
+        suspects=_suspects(whole, past.names),
         left_out=past.left_out,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         created_by=__version__,
@@ -317,12 +322,33 @@ def _saying(rows: Counts, grid: Sequence[int]) -> Flags:
     return np.vstack([np.ones_like(rows, bool), np.where(few, rows >= eighth, speaks)])
 
 
-def _levels(roots: Floats, alpha: float) -> Floats:
-    """Return the level for each of G numbers of rows, from the residuals of all columns."""
+def _p_values(roots: Floats) -> Floats:
+    """Return how often a snapshot would be as far off what the others let expect."""
     from scipy.special import stdtr
 
-    p_values = stdtr(moments(roots).size - 2, -studentised_residuals(roots))
-    return np.array([tail_level(p_values[:, g], alpha) for g in range(roots.shape[1])])
+    p_values: Floats = stdtr(moments(roots).size - 2, -studentised_residuals(roots))
+    return p_values
+
+
+def _off(p_values: Floats) -> Flags:
+    """Say, shape (G, T), on which days far more columns were off than on others."""
+    return np.array([jointly_off(p_values[:, g]) for g in range(p_values.shape[1])])
+
+
+def _levels(roots: Floats, alpha: float) -> Floats:
+    """Return the level for each of G numbers of rows, from the residuals of all columns.
+
+    An incident that hit many columns at once would make all tails look heavy; it is no part of
+    them.
+    """
+    p_values = _p_values(roots)
+    usual = np.where(_off(p_values), np.nan, p_values)
+    return np.array([tail_level(usual[:, g], alpha) for g in range(roots.shape[1])])
+
+
+def _suspects(scatter: _Scatter, names: Sequence[str]) -> tuple[str, ...]:
+    off = _off(_p_values(scatter.roots)).any(axis=0)
+    return tuple(name for name, suspect in zip(names, off, strict=True) if suspect)
 
 
 def _limits(scatter: _Scatter, alpha: float) -> dict[str, ColumnLimits]:

@@ -188,6 +188,9 @@ class LearnedLimits:
         Of the reference's bins.
     snapshots : tuple of str
         What was learned from, as the snapshots are called.
+    suspects : tuple of str
+        Those of them on which far more columns were off than chance allows. An incident that is
+        learned from hides the next one; leave it out.
     left_out : mapping of str to str
         Snapshots of the history that were not learned from, and why.
     created, created_by : str
@@ -201,6 +204,7 @@ class LearnedLimits:
     smoothing: str = "jeffreys"
     bins_digest: str = ""
     snapshots: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     created: str = field(default="", compare=False)
     created_by: str = field(default="", compare=False)
@@ -229,6 +233,7 @@ class LearnedLimits:
             "smoothing": self.smoothing,
             "bins_digest": self.bins_digest,
             "snapshots": list(self.snapshots),
+            "suspects": list(self.suspects),
             "left_out": dict(self.left_out),
         }
 
@@ -250,6 +255,7 @@ class LearnedLimits:
             smoothing=document["smoothing"],
             bins_digest=document["bins_digest"],
             snapshots=tuple(document["snapshots"]),
+            suspects=tuple(document["suspects"]),
             left_out=dict(document["left_out"]),
             created=written["at"],
             created_by=written["by"],

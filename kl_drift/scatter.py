@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kl_drift.cells import Floats
+from kl_drift.cells import Flags, Floats
 
 Counts: TypeAlias = NDArray[np.int64]
 
@@ -21,6 +21,8 @@ POOLED_RESIDUALS = 280
 _TAIL = 20  # the tail is the largest 1/20 of the residuals,
 _TAIL_LEAST = 10  # or so many
 _NO_SPREAD = 1e-6  # of the sd with a value, left without it: the others are all alike
+_OFF = 0.05  # a p-value below this is off
+_CHANCE = 1e-6
 _HYPERGEOMETRIC_ROWS = 10**9  # numpy's limit
 
 
@@ -123,6 +125,32 @@ def tail_level(p_values: ArrayLike, alpha: float) -> float:
         return min(alpha, float(np.quantile(values, alpha)))
     inverse_index = float(np.log(edge / values[:inside]).mean())  # 1/β
     return min(alpha, float(edge * (alpha / share) ** inverse_index))
+
+
+def jointly_off(p_values: ArrayLike) -> Flags:
+    """Say on which occasions far more series are off than the other occasions let expect.
+
+    Off is a p-value below 0.05. That as many as k of n are off at once would happen once in a
+    million, were each of them off as often as on all other occasions, or at least one time in
+    twenty, independently: such an occasion says something of itself, not of the series' tails.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (C, T)
+        Of C series on T occasions; NaN where there is none.
+
+    Returns
+    -------
+    ndarray of bool, shape (T,)
+        A binomial test, so it takes five series or more to be sure.
+    """
+    from scipy.special import bdtrc
+
+    values = np.asarray(p_values, dtype=np.float64)
+    there, off = (~np.isnan(values)).sum(axis=0), (values < _OFF).sum(axis=0)
+    elsewhere = (off.sum() - off) / np.maximum(there.sum() - there, 1)
+    by_chance = bdtrc(off - 1, there, np.maximum(elsewhere, _OFF))
+    return np.asarray((off > 0) & (by_chance < _CHANCE))
 
 
 def thin(counts: ArrayLike, rows: int, generator: np.random.Generator) -> Counts:
