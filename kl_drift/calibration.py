@@ -347,8 +347,8 @@ def _levels(roots: Floats, alpha: float) -> Floats:
 
 
 def _suspects(scatter: _Scatter, names: Sequence[str]) -> tuple[str, ...]:
-    off = _off(_p_values(scatter.roots)).any(axis=0)
-    return tuple(name for name, suspect in zip(names, off, strict=True) if suspect)
+    off = _off(_p_values(scatter.roots))
+    return tuple(name for t, name in enumerate(names) if off[:, t].any())
 
 
 def _limits(scatter: _Scatter, alpha: float) -> dict[str, ColumnLimits]:

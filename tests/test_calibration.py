@@ -21,7 +21,14 @@ from kl_drift.histogram import Histogram
 from kl_drift.limits import Budget, ColumnLimits, LearnedLimits, LimitPoint
 from kl_drift.policy import Policy
 from kl_drift.profile import ColumnProfile, Profile, merge
-from kl_drift.scatter import moments, studentised_residuals, tail_level, thin, without_each
+from kl_drift.scatter import (
+    jointly_off,
+    moments,
+    studentised_residuals,
+    tail_level,
+    thin,
+    without_each,
+)
 from kl_drift.smoothing import Smoothing, parse_smoothing
 from kl_drift.trend import ewma_trend
 
@@ -376,6 +383,34 @@ def test_few_columns_take_the_tail_of_t():
     assert point.quantile == pytest.approx(stats.t.isf(Budget().alpha, 19), rel=1e-6)
 
 
+def with_an_incident(history, index=4):
+    """The same history, but on one day every column moved."""
+    counts = tuple(range(100, 1_150, 100)), (20_000 - sum(range(100, 1_150, 100)),)
+    moved = {
+        name: replace(column, histogram=replace(column.histogram, counts=sum(counts, ())))
+        for name, column in history[index].columns.items()
+    }
+    return [*history[:index], replace(history[index], columns=moved), *history[index + 1 :]]
+
+
+def test_an_incident_is_suspected_and_no_part_of_the_tails():
+    ordinary = many_days(20, 20, scale=0.0)
+    history = with_an_incident(ordinary)
+    limits = learn(history, merge(history))
+    assert limits.suspects == ("day 4",)
+    assert "day 4" in limits.snapshots
+    assert limits.columns["0"].at(20_000).level > Budget().alpha / 3
+    assert learn(ordinary, merge(ordinary)).suspects == ()
+    assert learn(history, merge(history), leave_out=["day 4"]).suspects == ()
+
+
+def test_replay_finds_an_incident_of_many_columns():
+    history = with_an_incident(many_days(20, 20, scale=0.1))
+    found = replay(history, merge(history))
+    named = [each.column for each in found if each.exceeds and each.snapshot == "day 4"]
+    assert len(named) > 15
+
+
 # --- replay
 
 
@@ -543,6 +578,26 @@ def test_thinned_counts_have_the_hypergeometric_law():
     law = stats.multivariate_hypergeom(counts, rows)
     assert drawn.mean(axis=0) == pytest.approx(law.mean(), abs=0.2)
     assert np.cov(drawn.T) == pytest.approx(law.cov(), abs=0.6)
+
+
+def test_jointly_off_is_a_binomial_test():
+    p_values = np.full((20, 4), 0.5)
+    p_values[:13, 1] = 0.01
+    p_values[:7, 2] = 0.01
+    p_values[3, 3] = np.nan
+    elsewhere = [13 / 59, 7 / 59]
+    chances = [stats.binom.sf(6, 20, elsewhere[0]), stats.binom.sf(12, 20, elsewhere[1])]
+    assert chances[0] > 1e-6 > chances[1]
+    assert jointly_off(p_values).tolist() == [False, True, False, False]
+
+
+def test_few_columns_off_are_no_incident():
+    p_values = np.full((4, 20), 0.5)
+    p_values[:, 3] = 1e-12
+    assert not jointly_off(p_values).any()
+    p_values = np.full((5, 20), 0.5)
+    p_values[:, 3] = 1e-12
+    assert jointly_off(p_values).tolist() == [day == 3 for day in range(20)]
 
 
 # --- trends
