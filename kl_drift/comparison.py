@@ -20,7 +20,7 @@ from kl_drift.cells import Floats
 from kl_drift.columns import NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
 from kl_drift.errors import BinsMismatchError
 from kl_drift.histogram import Histogram
-from kl_drift.inference import benjamini_hochberg
+from kl_drift.inference import benjamini_hochberg, p_value_vanished
 from kl_drift.limits import LearnedLimits
 from kl_drift.measurement import Divergences, Noise, cell_terms, divergences, noise, probabilities
 from kl_drift.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
@@ -386,5 +386,5 @@ def _vanished(current: Histogram, reference: Histogram) -> Iterable[LevelChange]
     for cell, level in enumerate(reference.bins.levels):
         share = reference.counts[cell] / max(reference.rows, 1)
         gone = current.counts[cell] == 0 < reference.counts[cell]
-        if gone and (1 - share) ** current.rows < _BY_CHANCE:
+        if gone and p_value_vanished(share, current.rows) < _BY_CHANCE:
             yield LevelChange(level=level, share=share)
