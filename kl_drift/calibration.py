@@ -231,6 +231,8 @@ class _Scatter:
 
     names: tuple[str, ...]
     grid: tuple[int, ...]
+    rows: Counts
+    """Shape (T,): of the snapshots as they are."""
     kl: Floats
     """Shape (C, 1 + G, T), in nats: of the snapshots as they are, then of those that say something
     of so many rows, thinned. NaN where there is none."""
@@ -259,13 +261,13 @@ def _scattered(
         whole[name], flag = _column(found, past.inside, then, grid, smoothing)
         if any(histogram.nulls for histogram in (then, *found) if histogram):
             nulls[name] = flag
-    snapshots = len(past.profiles)
-    return _stacked(whole, grid, snapshots), _stacked(nulls, grid, snapshots), unlearned
+    rows = np.array([profile.rows for profile in past.profiles], np.int64)
+    return _stacked(whole, grid, rows), _stacked(nulls, grid, rows), unlearned
 
 
-def _stacked(columns: dict[str, Floats], grid: tuple[int, ...], snapshots: int) -> _Scatter:
-    kl = np.array(list(columns.values())).reshape(len(columns), 1 + len(grid), snapshots)
-    return _Scatter(names=tuple(columns), grid=grid, kl=kl)
+def _stacked(columns: dict[str, Floats], grid: tuple[int, ...], rows: Counts) -> _Scatter:
+    kl = np.array(list(columns.values())).reshape(len(columns), 1 + len(grid), len(rows))
+    return _Scatter(names=tuple(columns), grid=grid, rows=rows, kl=kl)
 
 
 def _column(
@@ -322,44 +324,49 @@ def _saying(rows: Counts, grid: Sequence[int]) -> Flags:
     return np.vstack([np.ones_like(rows, bool), np.where(few, rows >= eighth, speaks)])
 
 
-def _p_values(roots: Floats) -> Floats:
-    """Return how often a snapshot would be as far off what the others let expect."""
+def _p_values(scatter: _Scatter) -> Floats:
+    """Return how often a snapshot would be as far off what the others let expect; as roots."""
     from scipy.special import stdtr
 
-    p_values: Floats = stdtr(moments(roots).size - 2, -studentised_residuals(roots))
+    p_values: Floats = stdtr(moments(scatter.roots).size - 2, -studentised_residuals(scatter.roots))
     return p_values
 
 
-def _off(p_values: Floats) -> Flags:
-    """Say, shape (G, T), on which days far more columns were off than on others."""
-    return np.array([jointly_off(p_values[:, g]) for g in range(p_values.shape[1])])
+def _suspected(scatter: _Scatter, p_values: Floats) -> Flags:
+    """Say of each snapshot whether far more columns were off on it than on the others.
+
+    A snapshot of fewer rows than the others is no judge of itself: all its columns are noisier.
+    """
+    off = np.zeros(scatter.rows.shape, bool)
+    for g, rows in enumerate(scatter.grid):
+        off |= jointly_off(np.where(scatter.rows >= rows, p_values[:, g], np.nan))
+    return off
 
 
-def _levels(roots: Floats, alpha: float) -> Floats:
+def _levels(scatter: _Scatter, alpha: float) -> Floats:
     """Return the level for each of G numbers of rows, from the residuals of all columns.
 
     An incident that hit many columns at once would make all tails look heavy; it is no part of
     them.
     """
-    p_values = _p_values(roots)
-    usual = np.where(_off(p_values), np.nan, p_values)
-    return np.array([tail_level(usual[:, g], alpha) for g in range(roots.shape[1])])
+    p_values = _p_values(scatter)
+    usual = np.where(_suspected(scatter, p_values), np.nan, p_values)
+    return np.array([tail_level(usual[:, g], alpha) for g in range(len(scatter.grid))])
 
 
 def _suspects(scatter: _Scatter, names: Sequence[str]) -> tuple[str, ...]:
-    off = _off(_p_values(scatter.roots))
-    return tuple(name for t, name in enumerate(names) if off[:, t].any())
+    suspected = _suspected(scatter, _p_values(scatter))
+    return tuple(name for name, off in zip(names, suspected.tolist(), strict=True) if off)
 
 
 def _limits(scatter: _Scatter, alpha: float) -> dict[str, ColumnLimits]:
-    learned = _column_limits(moments(scatter.roots), _levels(scatter.roots, alpha), scatter.grid)
+    learned = _column_limits(moments(scatter.roots), _levels(scatter, alpha), scatter.grid)
     return {name: each for name, (each,) in zip(scatter.names, learned, strict=True)}
 
 
 def _limits_without_each(scatter: _Scatter, alpha: float) -> list[list[ColumnLimits]]:
     """Return the limits of each column that are learned without each of the T snapshots."""
-    levels = _levels(scatter.roots, alpha)
-    return _column_limits(without_each(scatter.roots), levels, scatter.grid)
+    return _column_limits(without_each(scatter.roots), _levels(scatter, alpha), scatter.grid)
 
 
 def _column_limits(

@@ -352,7 +352,7 @@ def test_a_column_that_never_changes_has_a_limit_near_nothing():
 # --- heavy tails
 
 
-def many_days(columns, count, scale, seed=5):
+def many_days(columns, count, scale, seed=5, rows=(20_000,)):
     """Days whose columns are tilted by t variables with 2.5 degrees of freedom: heavy-tailed."""
     generator = np.random.default_rng(seed)
     place = np.linspace(-1, 1, 12)
@@ -362,7 +362,8 @@ def many_days(columns, count, scale, seed=5):
         counts = {}
         for column in range(columns):
             tilt = np.exp(scale * generator.standard_t(2.5) * place)
-            counts[f"{column}"] = (bins, generator.multinomial(20_000, tilt / tilt.sum()))
+            size = rows[index % len(rows)]
+            counts[f"{column}"] = (bins, generator.multinomial(size, tilt / tilt.sum()))
         history.append(profile(f"day {index}", counts))
     return history
 
@@ -402,6 +403,11 @@ def test_an_incident_is_suspected_and_no_part_of_the_tails():
     assert limits.columns["0"].at(20_000).level > Budget().alpha / 3
     assert learn(ordinary, merge(ordinary)).suspects == ()
     assert learn(history, merge(history), leave_out=["day 4"]).suspects == ()
+
+
+def test_days_of_few_rows_are_noisier_and_no_suspects():
+    history = many_days(30, 20, scale=0.0, rows=(400, 900, 800, 1_000))
+    assert learn(history, merge(history)).suspects == ()
 
 
 def test_replay_finds_an_incident_of_many_columns():

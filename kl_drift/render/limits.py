@@ -60,6 +60,10 @@ def limits_to_text(learned: LearnedLimits, said: Sequence[Said]) -> str:
     lines += [
         f"left out {printable(name)}: {reason}" for name, reason in sorted(learned.left_out.items())
     ]
+    lines += [
+        f"looks like an incident: {printable(name)}; if it was one, add  --leave-out {name!r}"
+        for name in learned.suspects
+    ]
     return "\n".join(lines) + "\n"
 
 
