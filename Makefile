@@ -4,7 +4,7 @@
 DEMO := .venv-demo
 DEV := .venv
 BIN := $(DEV)/bin
-TEST_EXTRAS := alerts,metrics,report
+TEST_EXTRAS := airflow,alerts,gx,metrics,report,spark
 WORKERS ?= 2
 
 .PHONY: help demo test lint bench docs lock clean
