@@ -18,9 +18,7 @@ gives arrays of the batch's shape. Options common to them:
     for the analysis of clustered binary data, DOI 10.2307/2532311).
 
 With n current and m reference rows over k cells, ν = k − 1 and c = 1/n + 1/m: if nothing drifts,
-2·KL/c follows χ²_ν; if something does, a noncentral χ²_ν, whose tails are computed here to twelve
-digits because ``scipy.special.chndtr`` gives up where rows are many (nan from λ = 1e13 on, its
-inverses from 1e9) and gives no upper tail.
+2·KL/c follows χ²_ν; if something does, a noncentral χ²_ν.
 """
 
 from __future__ import annotations
@@ -47,12 +45,16 @@ from kl_drift.cells import (
 from kl_drift.divergence import kl_divergence, signed_contributions
 from kl_drift.errors import DomainError, UsageError
 from kl_drift.smoothing import smooth_reference
+from kl_drift.special import (
+    digamma_less_log,
+    digamma_remainder,
+    noncentral_chi_square,
+    noncentrality,
+    stirling_remainder,
+)
 
 Numbers: TypeAlias = float | Floats
 """One number for one pair of samples, an array of them for a batch."""
-
-NEWTON_STEPS = 50
-"""Where the search for a limit gives up; it takes fewer than ten."""
 
 
 def debiased_kl(
@@ -278,8 +280,8 @@ def kl_interval(
     samples = _samples(current, reference, axis, exact_reference, design_effect)
     law = _law(samples)
     normal = float(ndtri(confidence))
-    lower = law.scale * _noncentrality(law.statistic, law.df, normal)
-    upper = law.scale * _noncentrality(law.statistic, law.df, -normal)
+    lower = law.scale * noncentrality(law.statistic, law.df, normal)
+    upper = law.scale * noncentrality(law.statistic, law.df, -normal)
     noise = samples.c * (samples.cells - 1) / 2
     return _plain(lower), _plain(np.maximum(np.maximum(upper, lower), noise))
 
@@ -323,8 +325,8 @@ def p_value_above(
     """
     limits = _amounts("threshold", threshold)
     law = _law(_samples(current, reference, axis, exact_reference, design_effect))
-    statistic, noncentrality = np.broadcast_arrays(law.statistic, limits / law.scale)
-    return _plain(_noncentral_chi_square(statistic, noncentrality, law.df).upper)
+    statistic, lam = np.broadcast_arrays(law.statistic, limits / law.scale)
+    return _plain(noncentral_chi_square(statistic, lam, law.df).upper)
 
 
 def p_value_equal(
@@ -528,7 +530,10 @@ def p_value_beyond(
     margins = np.stack([j * ours, j * m, rest * ours, rest * m], axis=-1)
     information = kl_divergence(table, margins / (total * total)[..., np.newaxis])
     exponent = -total * information + (
-        _stirling(ours) - _stirling(ours - j) - _stirling(total) + _stirling(rest)
+        stirling_remainder(ours)
+        - stirling_remainder(ours - j)
+        - stirling_remainder(total)
+        + stirling_remainder(rest)
     )
     return _plain(np.exp(np.minimum(exponent, 0.0)))
 
@@ -650,40 +655,14 @@ def _debiased(samples: _Samples) -> Floats:
     """
     shares = samples.current_shares
     plug_in = kl_divergence(shares, samples.model)
-    ours = (shares * _digamma_less_log(samples.current)).sum(axis=-1)
-    estimate = plug_in + ours - _digamma_less_log(samples.n)
+    ours = (shares * digamma_less_log(samples.current)).sum(axis=-1)
+    estimate = plug_in + ours - digamma_less_log(samples.n)
     if samples.exact:
         return np.asarray(estimate)
-    in_cells = (shares * _digamma_remainder(samples.reference + 0.5)).sum(axis=-1)
+    in_cells = (shares * digamma_remainder(samples.reference + 0.5)).sum(axis=-1)
     total = samples.m + 0.5
-    in_total = _digamma_remainder(total) - np.log1p((samples.cells - 1) / (2 * total))
+    in_total = digamma_remainder(total) - np.log1p((samples.cells - 1) / (2 * total))
     return np.asarray(estimate + in_total - in_cells)
-
-
-def _digamma_less_log(rows: Floats) -> Floats:
-    """Return ψ(N) − ln N, and 0 for N = 0."""
-    counted = np.where(rows > 0, rows, 1.0)
-    value = _digamma_remainder(counted + 0.5) + np.log1p(0.5 / counted) - 1 / counted
-    return np.where(rows > 0, value, 0.0)
-
-
-def _digamma_remainder(y: Floats) -> Floats:
-    """Return ψ(y + ½) − ln y, about 1/(24 y²), for y ≥ ½."""
-    from scipy.special import psi
-
-    w = 1 / (y * y)
-    series = w * (1 / 24 - w * (7 / 960 - w * (31 / 8064 - w * (127 / 30720))))
-    return np.where(y > 20, series, psi(y + 0.5) - np.log(y))
-
-
-def _stirling(y: Floats) -> Floats:
-    """Return ln Γ(y + ½) − (y ln y − y + ½ ln 2π), about −1/(24 y), for y ≥ ½."""
-    from scipy.special import gammaln
-
-    w = 1 / (y * y)
-    series = -(1 / 24 - w * (7 / 2880 - w * (31 / 40320 - w * (127 / 215040)))) / y
-    direct = gammaln(y + 0.5) - (y * np.log(y) - y + math.log(2 * math.pi) / 2)
-    return np.where(y > 20, series, direct)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -745,92 +724,6 @@ def _sums(counts: Floats, groups: NDArray[np.intp]) -> Floats:
     targets = (groups + starts).ravel()
     sums = np.bincount(targets, weights=counts.ravel(), minlength=math.prod(batch) * cells)
     return np.asarray(sums, dtype=np.float64).reshape(*batch, cells)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tails:
-    lower: Floats
-    upper: Floats
-    slope: Floats
-    """The derivative of the upper tail by the noncentrality."""
-
-
-def _noncentral_chi_square(x: Floats, noncentrality: Floats, df: int) -> _Tails:
-    """Return both tails of χ²_ν(λ) at x, to about twelve digits of the smaller one.
-
-    The upper tail is a contour integral, (1/2πi) ∫ exp(X(1/s − 1) + Y(s − 1) − μ ln s)/(1 − s) ds
-    with X = λ/2, Y = x/2, μ = ν/2, on any path that crosses the real axis between 0 and 1; beyond
-    1 it is −(lower tail). Here √s runs along a vertical line through the saddle point, s = s₀·w²,
-    w = 1 + iu, where the integrand falls like a Gaussian and the midpoint rule converges
-    exponentially. Its error by the pole at s = 1, the only one near, is known and added back. With
-    this one rule neither large λ nor tails of 1e-290 need a case of their own.
-
-    Gil, Segura & Temme 2014, Computation of the Marcum Q-function, arXiv:1311.0681 (the integral);
-    Trefethen & Weideman 2014, The exponentially convergent trapezoidal rule, DOI 10.1137/130932132.
-    """
-    mu, big_x, big_y = df / 2, noncentrality / 2, np.maximum(x, 1e-50) / 2
-    root = np.hypot(mu, 2 * np.sqrt(big_x) * np.sqrt(big_y))
-    shift = (big_x + mu - big_y) / (big_y * (1 + 2 * big_x / (root + mu)))  # s₀ − 1
-    saddle = 1 + shift
-    pull = big_x / saddle
-    nodes = 32 if df >= 5 else 64
-    step = np.sqrt(40 / (pull + mu)) / nodes  # so that at the last node exp(−40) is left
-
-    u = (np.arange(nodes) + 0.5) * step[..., np.newaxis]
-    w, rise = 1 + 1j * u, 1j * u * (2 + 1j * u)  # rise is w² − 1
-    decay = pull[..., np.newaxis] * (rise / w) ** 2 - mu * (u * u + np.log1p(u * u))
-    weights = np.exp(decay + 2j * mu * (u - np.arctan(u)))
-    peak = -(pull * shift * (shift / saddle) + mu * (np.log1p(shift) - shift / saddle))
-    height = 2 * step / np.pi * np.exp(peak)
-    integral = height * (weights * w / (-(shift / saddle)[..., np.newaxis] - rise)).real.sum(-1)
-
-    distance = -shift / (np.sqrt(saddle) * (1 + np.sqrt(saddle)))  # of the pole, in u
-    echo = np.exp(-2 * np.pi * np.abs(distance) / step)
-    # Far out in a tail the pole is no longer near, and its echo would drown the integral.
-    error = np.where(peak > -30, echo / (1 + echo), 0)
-    tail = np.clip(np.where(distance > 0, integral, -integral) + error, 0, 1)
-    return _Tails(
-        lower=np.where(distance > 0, 1 - tail, tail),
-        upper=np.where(distance > 0, tail, 1 - tail),
-        slope=height * (weights / w).real.sum(axis=-1) / 2,
-    )
-
-
-def _noncentrality(x: Floats, df: int, normal: float) -> Floats:
-    """Return the λ at which P(χ²_ν(λ) ≤ x) = Φ(normal), or 0 if there is none."""
-    from scipy.special import chdtrc, ndtr
-
-    solution = np.zeros(x.shape)
-    exceeds = chdtrc(df, x) < ndtr(-normal)
-    solution[exceeds] = _newton(x[exceeds], df, normal)
-    return solution
-
-
-def _newton(x: Floats, df: int, normal: float) -> Floats:
-    """Solve by Newton's method in y = √(λ + ν), of which the normal score is nearly linear."""
-    spread = np.maximum(np.sqrt(np.maximum(4 * (normal**2 + x) - 2 * df, 0)) - 2 * normal, 0)
-    # As if x were normal: x = ν + λ + normal·√(2ν + 4λ).
-    solution: Floats = np.maximum(spread**2 - 2 * df, 0) / 4
-    for _ in range(NEWTON_STEPS):
-        tails = _noncentral_chi_square(x, solution, df)
-        score = _normal_score(tails)
-        y = np.sqrt(solution + df)
-        density = np.exp(-(score**2) / 2) / math.sqrt(2 * math.pi)
-        move = (score - normal) * density / (2 * y * tails.slope)
-        updated = np.maximum(solution + move * (2 * y + move), 0)
-        settled = np.abs(updated - solution) <= 1e-8 * (updated + df)
-        solution = updated
-        if settled.all():
-            break
-    return solution
-
-
-def _normal_score(tails: _Tails) -> Floats:
-    """Return the normal quantile of the lower tail, from whichever tail has the digits."""
-    from scipy.special import ndtri
-
-    small = ndtri(np.minimum(tails.lower, tails.upper))
-    return np.asarray(np.where(tails.lower < tails.upper, small, -small))
 
 
 def _noise_scale(
