@@ -22,6 +22,7 @@ from kl_drift.columns import Judge, Selection
 from kl_drift.errors import PlanError, UsageError, did_you_mean
 from kl_drift.limits import Budget
 from kl_drift.plan_file import VERSION, LimitKeys, PlanFile, SnapshotKeys, plan_schema
+from kl_drift.plan_mapping import read_mapping
 from kl_drift.plan_shape import validated
 from kl_drift.plan_yaml import Document, Key, Mistakes, read_yaml
 from kl_drift.policy import Policy
@@ -87,7 +88,7 @@ class Plan:
     Parameters
     ----------
     path : str
-        The file.
+        The file, or what messages call the plan where there is none.
     reference : Snapshot
         Rows, or a saved profile (its path ends in ``.json``).
     current : Snapshot, optional
@@ -108,7 +109,7 @@ class Plan:
     calibration : Calibration
         How limits are learned.
     each : mapping of str to int
-        The lines of the columns that the file treats in their own way.
+        The lines of the columns that the file treats in their own way; 0 where there is no file.
     """
 
     path: str
@@ -122,6 +123,39 @@ class Plan:
     history: str = field(default="", repr=False)
     calibration: Calibration = field(default_factory=Calibration)
     each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any], *, path: str = "plan") -> Plan:
+        """Make a plan of a mapping with the keys of a plan file.
+
+        Parameters
+        ----------
+        mapping : mapping
+            As the file would be, in Python: ``{"reference": "flights/month=2013-01", …}``. Paths
+            and dates may be what Python has for them; ``version`` may be left out. Relative paths
+            begin at the working directory, and placeholders are not filled.
+        path : str
+            What messages call it, such as ``"task my_dag.my_task"``, and what the check is called
+            in the history unless the mapping has a ``name``.
+
+        Returns
+        -------
+        Plan
+            What :func:`load_plan` would return.
+
+        Raises
+        ------
+        PlanError
+            As :func:`load_plan`, with ``path`` in place of file and line.
+
+        Examples
+        --------
+        >>> Plan.from_dict({"reference": "jan.parquet", "limits": {"drift": 0.1}}).policy.drift
+        0.1
+        """
+        document = read_mapping(mapping, path, as_written=_as_written)
+        document.value.setdefault("version", VERSION)
+        return _planned(document)
 
     def check_columns(self, names: Iterable[str]) -> None:
         """Refuse limits of columns that there are none of; a typing error must not unset a limit.
@@ -168,7 +202,10 @@ def load_plan(path: str | PathLike[str], *, values: Mapping[str, str] | None = N
         itself. Each with file, line, key, what was expected and what was found. Options and what
         came from the environment are never shown.
     """
-    document = read_yaml(fspath(path), values or {}, as_written=_as_written)
+    return _planned(read_yaml(fspath(path), values or {}, as_written=_as_written))
+
+
+def _planned(document: Document) -> Plan:
     _refuse_newer(document)
     file = validated(document, PlanFile, plan_schema(), secret=_is_option)
     plan = _built(file, document.mistakes)
@@ -189,7 +226,7 @@ def _refuse_newer(document: Document) -> None:
     version = document.value.get("version")
     if type(version) is int and version > VERSION:
         raise PlanError(
-            f"{document.mistakes.path}:{document.mistakes.line(('version',))}: version: "
+            f"{document.mistakes.where(('version',))}: version: "
             f"plan format {version}, this kl-drift reads up to {VERSION}; "
             "run  pip install --upgrade kl-drift"
         )
@@ -197,16 +234,16 @@ def _refuse_newer(document: Document) -> None:
 
 def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
     smoothing = file.smoothing if isinstance(file.smoothing, str) else _stated(file.smoothing)
-    each = file.columns.each
+    each, path = file.columns.each, mistakes.path
     return Plan(
-        path=mistakes.path,
+        path=path,
         reference=_snapshot(("reference",), file.reference, mistakes),
         current=_snapshot(("current",), file.current, mistakes) if file.current else None,
         selection=_selection(file, mistakes),
         policy=_policy(file, mistakes),
         smoothing=parse_smoothing(smoothing),
         output=_output(file, mistakes),
-        name=file.name or Path(mistakes.path).stem,
+        name=file.name or (Path(path).stem if mistakes.line(()) else path),
         history=_located(("history",), file.history, mistakes) if file.history else "",
         calibration=_calibration(file, mistakes),
         each={name: mistakes.line(("columns", "each", name)) for name in each},
@@ -229,11 +266,11 @@ def _snapshot(key: Key, entry: str | SnapshotKeys, mistakes: Mistakes) -> Snapsh
 
 
 def _located(key: Key, path: str, mistakes: Mistakes) -> str:
-    """Return a path as it is from here: relative ones start at the plan's folder."""
+    """Return a path as it is from here."""
     if is_uri(path):
         return path
     try:
-        return normpath(Path(mistakes.path).parent / Path(path).expanduser())
+        return normpath(mistakes.folder / Path(path).expanduser())
     except RuntimeError:
         mistakes.add(key, "begins with ~, and there is no such home folder; write it out")
         return path

@@ -30,7 +30,7 @@ Value: TypeAlias = Any
 """``None``, bool, int, float, str, a list or a dict of these."""
 
 _MOST_VALUES = 100_000  # aliases of aliases of aliases grow without end,
-_DEEPEST = 50  # and one that holds itself has no end
+DEEPEST = 50  # and one that holds itself has no end
 
 _CORE: Mapping[str, str] = {
     "null": r"~|null|Null|NULL|",
@@ -58,7 +58,7 @@ class _CoreLoader(yaml.SafeLoader):
 for _name, _pattern in _CORE.items():
     _CoreLoader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
 
-_NO_TEXT = "holds half of a surrogate pair, which is no text"
+NO_TEXT = "holds half of a surrogate pair, which is no text"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Mistakes:
     path : str
         The file.
     lines : dict of Key to int
-        Where each value stands, counted from 1.
+        Where each value stands, counted from 1; 0 for what stands in no file.
     """
 
     path: str
@@ -88,10 +88,20 @@ class Mistakes:
             key = key[:-1]
         return self.lines.get(key, 1)
 
+    def where(self, key: Key) -> str:
+        """Return the file and the line of a key, or what stands for a file where there is none."""
+        line = self.line(key)
+        return f"{self.path}:{line}" if line else self.path
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths begin: the file's folder, or else the working directory."""
+        return Path(self.path).parent if self.line(()) else Path()
+
     def error(self) -> PlanError:
         """Return what was noted: one line per mistake, in the order of the file."""
         messages = [
-            f"{self.path}:{self.line(key)}: {spelled(key)}{': ' if key else ''}{message}"
+            f"{self.where(key)}: {spelled(key)}{': ' if key else ''}{message}"
             for key, message in sorted(self.found.items(), key=lambda item: self.line(item[0]))
         ]
         return PlanError("\n".join(messages + [f"{self.path}: {each}" for each in self.elsewhere]))
@@ -253,7 +263,7 @@ class _Reading:
         self.seen += 1
         if self.seen > _MOST_VALUES:
             raise PlanError(f"{self.path}: more than {_MOST_VALUES:,} values: too many aliases")
-        if len(key) > _DEEPEST:
+        if len(key) > DEEPEST:
             raise PlanError(_too_deep(self.path))
         if node.tag not in {_TAG + name for name in (*_READ, "seq", "map")}:
             self.mistakes.add(key, f"the tag {node.tag!r} is not for plans; remove it")
@@ -272,10 +282,10 @@ class _Reading:
             return self._without_quotes(node, key)
         values: dict[str, Value] = {}
         for name_node, value_node in node.value:
-            name, line = _joined(name_node.value), name_node.start_mark.line + 1
+            name, line = whole_text(name_node.value), name_node.start_mark.line + 1
             here = (*key, name or "")
             if name is None:
-                self.mistakes.add(key, _NO_TEXT)
+                self.mistakes.add(key, NO_TEXT)
             elif name in values:
                 first = self.mistakes.lines[here]
                 lines = f"line {line}" if first == line else f"lines {first} and {line}"
@@ -311,9 +321,9 @@ class _Reading:
             self.mistakes.add(key, mistake)
         if filled.placeholders:
             self.filled[key] = filled.secret
-        joined = _joined(filled.text)
+        joined = whole_text(filled.text)
         if joined is None:
-            self.mistakes.add(key, _NO_TEXT)
+            self.mistakes.add(key, NO_TEXT)
         return joined or ""
 
     def note_unused(self) -> None:
@@ -328,7 +338,7 @@ class _Reading:
             )
 
 
-def _joined(text: str) -> str | None:
+def whole_text(text: str) -> str | None:
     """Return the text with surrogate pairs joined, as JSON has them; half a pair is no text."""
     try:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
