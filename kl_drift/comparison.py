@@ -7,7 +7,7 @@ Has never heard of files, of arrays of rows or of how a report is shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -15,23 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from kl_drift.bins import CategoryBins
 from kl_drift.cells import Floats
 from kl_drift.columns import NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
 from kl_drift.errors import BinsMismatchError
 from kl_drift.histogram import Histogram
-from kl_drift.inference import benjamini_hochberg, p_value_vanished
+from kl_drift.inference import benjamini_hochberg
 from kl_drift.limits import LearnedLimits
 from kl_drift.measurement import Divergences, Noise, cell_terms, divergences, noise, probabilities
 from kl_drift.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
 from kl_drift.profile import ColumnProfile, Profile
 from kl_drift.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
 from kl_drift.smoothing import Smoothing
+from kl_drift.support import rows_beyond, vanished_levels
 from kl_drift.version import __version__
 
 _TOP = 3
 _MATERIAL = 0.05  # of the column's KL: what carries less is not named
-_BY_CHANCE = 1e-3
 _CERTAIN = 1e-3  # an adjusted p-value of equality below this is no accident
 _TINY = np.finfo(np.float64).tiny  # stands for 0 under a logarithm whose factor is 0
 
@@ -171,6 +170,7 @@ class _Compared:
     """A column counted on both sides, measured and not yet judged."""
 
     now: ColumnProfile
+    then: ColumnProfile
     current: Histogram
     reference: Histogram
     divergences: Divergences
@@ -200,6 +200,7 @@ def _compared(
     )
     return _Compared(
         now=now,
+        then=then,
         current=current,
         reference=reference,
         divergences=measured,
@@ -232,7 +233,7 @@ def _judged(
             )
         verdict = decide(name, evidence, policy)
         yield replace(
-            _column_report(name, each, verdict),
+            _column_report(name, each, verdict, policy.of(name).design_effect),
             detected=detected,
             p_adjusted=above.get(name),
             history_limit=evidence.history_limit,
@@ -265,7 +266,9 @@ def _evidence(each: _Compared, detected: bool) -> Evidence:
     )
 
 
-def _column_report(name: str, each: _Compared, verdict: Verdict) -> ColumnReport:
+def _column_report(
+    name: str, each: _Compared, verdict: Verdict, design_effect: float
+) -> ColumnReport:
     current, reference = each.current, each.reference
     unseen = sorted(each.now.unseen.items(), key=lambda item: (-item[1], item[0]))
     return ColumnReport(
@@ -284,7 +287,8 @@ def _column_report(name: str, each: _Compared, verdict: Verdict) -> ColumnReport
         new_levels=tuple(
             LevelChange(level=level, share=rows / current.rows) for level, rows in unseen
         ),
-        vanished_levels=tuple(_vanished(current, reference)),
+        vanished_levels=tuple(vanished_levels(each.now, each.then)),
+        beyond=tuple(rows_beyond(each.now, each.then, design_effect=design_effect)),
     )
 
 
@@ -377,14 +381,3 @@ def _joined(label: str, run: tuple[CellChange, ...]) -> CellChange:
         contribution=math.fsum(cell.contribution for cell in run),
         signed=math.fsum(cell.signed for cell in run),
     )
-
-
-def _vanished(current: Histogram, reference: Histogram) -> Iterable[LevelChange]:
-    """Yield kept levels that are gone although chance would hardly leave them out."""
-    if not isinstance(reference.bins, CategoryBins):
-        return
-    for cell, level in enumerate(reference.bins.levels):
-        share = reference.counts[cell] / max(reference.rows, 1)
-        gone = current.counts[cell] == 0 < reference.counts[cell]
-        if gone and p_value_vanished(share, current.rows) < _BY_CHANCE:
-            yield LevelChange(level=level, share=share)

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kl_drift.errors import ColumnNotFoundError, did_you_mean
 from kl_drift.policy import Finding, Status, worst
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _LN2 = math.log(2)
 SHARE_DIGITS = 4
+
+UNLIKELY = 1e-3
+"""What chance brings about less often than this is said to a person."""
+
+Outside: TypeAlias = Literal["below", "above"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,52 @@ class LevelChange:
 
     level: str
     share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """Rows outside the range of the reference's values.
+
+    Parameters
+    ----------
+    side : {"below", "above"}
+        Below its smallest value, or above its largest.
+    cell : str
+        The cell that holds them, in words: ``above 1301``.
+    extreme : str
+        The reference's smallest or largest value, in words.
+    rows : int
+        How many.
+    share : float
+        Of all current rows.
+    infinite : bool
+        Whether all of them are infinite; otherwise at least one is not.
+    p_value : float
+        The chance of as many rows beyond if nothing changed, exactly.
+    """
+
+    side: Outside
+    cell: str
+    extreme: str
+    rows: int
+    share: float
+    infinite: bool
+    p_value: float
+
+    @property
+    def unlikely(self) -> bool:
+        """Whether chance alone would hardly (less than once in a thousand) put them there."""
+        return self.p_value < UNLIKELY
+
+    def __str__(self) -> str:
+        """Write it for a person: ``12 rows (0.04 %) above 1301, the reference's largest; …``."""
+        which = f"the reference's {'smallest' if self.side == 'below' else 'largest'}"
+        tight = self.cell == f"{self.side} {self.extreme}"
+        return (
+            f"{self.rows:,} row{'s' * (self.rows != 1)} ({percent(self.share)}) {self.cell}"
+            f"{f', {which}' if tight else f'; {which} is {self.extreme}'}"
+            f"{', all infinite' if self.infinite else ''}; chance {_chance(self.p_value)}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +169,9 @@ class ColumnReport:
     new_levels, vanished_levels : tuple of LevelChange
         Categories the reference never held, and kept ones that current has no more although chance
         would hardly (less than once in a thousand) leave them out.
+    beyond : tuple of Beyond
+        Rows below the reference's smallest value and above its largest, on each side where there
+        are any and the cells tell.
     cells : tuple of CellChange
         Every cell, in order.
     """
@@ -149,6 +203,7 @@ class ColumnReport:
     top_cells: tuple[CellChange, ...] = ()
     new_levels: tuple[LevelChange, ...] = ()
     vanished_levels: tuple[LevelChange, ...] = ()
+    beyond: tuple[Beyond, ...] = ()
     cells: tuple[CellChange, ...] = ()
 
     @property
@@ -163,9 +218,10 @@ class ColumnReport:
 
     @property
     def sentence(self) -> str:
-        """The verdict in one line: status, reason and what moved most."""
-        moved = f"; {self.top_cells[0]}" if self.top_cells and self.status is not Status.OK else ""
-        return f"{self.status}: {self.reason}{moved}"
+        """The verdict in one line: status, reason, what moved most, and what lies beyond."""
+        moved = self.top_cells[:1] if self.status is not Status.OK else ()
+        beyond = (each for each in self.beyond if each.unlikely)
+        return "; ".join([f"{self.status}: {self.reason}", *map(str, (*moved, *beyond))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,10 +343,10 @@ class Report:
         }
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row per judged column, worst first; what moved stands in ``moved``."""
+        """Return one row per judged column, worst first, what moved in words in ``moved``."""
         import pandas as pd
 
-        nested = {"interval", "top_cells", "new_levels", "vanished_levels", "cells"}
+        nested = {"interval", "top_cells", "new_levels", "vanished_levels", "beyond", "cells"}
         names = [f.name for f in fields(ColumnReport) if f.name not in nested]
         rows = [
             {
@@ -300,10 +356,11 @@ class Report:
                 "lower": c.interval and c.interval[0],
                 "upper": c.interval and c.interval[1],
                 "moved": "; ".join(str(cell) for cell in c.top_cells),
+                "beyond": "; ".join(str(each) for each in c.beyond if each.unlikely),
             }
             for c in self
         ]
-        return pd.DataFrame(rows, columns=[*names, "kl_bits", "lower", "upper", "moved"])
+        return pd.DataFrame(rows, columns=[*names, "kl_bits", "lower", "upper", "moved", "beyond"])
 
 
 def plain(value: Any) -> Any:
@@ -328,3 +385,10 @@ def percent(share: float) -> str:
     hundredths = share * 100
     digits = 1 if hundredths >= 1 else 2 if hundredths >= 0.01 else 4
     return f"{hundredths:.{digits}f} %"
+
+
+def _chance(p_value: float) -> str:
+    """Write a probability for a person: ``0.2``, ``3e-9``."""
+    if p_value == 0:
+        return "below 1e-300"
+    return f"{p_value:.1g}".replace("e-0", "e-")

@@ -40,7 +40,7 @@ from kl_drift.errors import (
     UsageError,
 )
 from kl_drift.profile import Profile
-from kl_drift.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
+from kl_drift.report import Beyond, CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
 from kl_drift.snapshot import Snapshot
 from kl_drift.testing import profiles
 
@@ -352,6 +352,7 @@ def test_the_schema_of_a_report_has_the_fields_of_a_report() -> None:
     for name, kind, more in (
         ("cell", CellChange, set()),
         ("level", LevelChange, set()),
+        ("beyond", Beyond, set()),
         ("column", ColumnReport, {"kl_bits"}),
         ("unjudged", Unjudged, set()),
         ("side", Side, set()),

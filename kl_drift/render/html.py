@@ -23,7 +23,7 @@ from kl_drift.errors import MissingExtraError
 from kl_drift.policy import Status, nats
 from kl_drift.profile import UNSEEN_NAMES
 from kl_drift.render import charts, words
-from kl_drift.report import Report, percent
+from kl_drift.report import Beyond, Report, percent
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -82,6 +82,7 @@ def _template() -> Template:
         direction=words.DIRECTION, most_levels=UNSEEN_NAMES, statuses=list(reversed(Status))
     )
     environment.filters.update(
+        beyond=_beyond,
         bits=_bits,
         cells=charts.cells,
         level=level_text,
@@ -145,6 +146,12 @@ def _share(share: float | None) -> str:
 def _verdict(summary: str) -> str:
     """Return a report's summary without the status it begins with."""
     return summary.partition(": ")[2]
+
+
+def _beyond(column: Mapping[str, Any]) -> list[str]:
+    """Say what lies beyond the reference's range against chance."""
+    found = [Beyond(**each) for each in column["beyond"]]
+    return [str(each) for each in found if each.unlikely]
 
 
 def _moved(column: Mapping[str, Any]) -> str:

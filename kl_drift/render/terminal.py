@@ -102,9 +102,8 @@ def _row(column: ColumnReport, wide: bool) -> list[Text]:
 
 
 def _explanation(column: ColumnReport) -> str:
-    if column.status is Status.OK:
-        return column.reason
-    return "\n".join([words.printable(column.reason), *words.moved(column)])
+    tell = words.support if column.status is Status.OK else words.moved
+    return "\n".join([words.printable(column.reason), *tell(column)])
 
 
 def _number(value: float | None) -> str:

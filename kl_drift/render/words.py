@@ -30,8 +30,14 @@ def moved(column: ColumnReport, most: int = 2) -> list[str]:
     phrases = [printable(str(cell)) for cell in column.top_cells[:most]]
     if column.new_levels:
         phrases.append(f"new: {levels(column.new_levels)}")
+    return phrases + support(column)
+
+
+def support(column: ColumnReport) -> list[str]:
+    """Say which values came or went against chance, a phrase each; whatever the status."""
+    phrases = [printable(str(each)) for each in column.beyond if each.unlikely]
     if column.vanished_levels:
-        phrases.append(f"vanished: {levels(column.vanished_levels)}")
+        phrases.insert(0, f"vanished: {levels(column.vanished_levels)}")
     return phrases
 
 
