@@ -261,6 +261,26 @@ def check(
     """
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
+    now, report = judge(plan, current=current, progress=progress)
+    _write(plan.output, now, report)
+    if plan.history:
+        History.open(plan.history).add(plan.name, now, report)
+    return report
+
+
+def judge(
+    plan: Plan,
+    *,
+    current: Profile | Readable | None = None,
+    progress: Progress | None = None,
+) -> tuple[Profile, Report]:
+    """Return what :func:`check` counts and finds, and write nothing: for those who write elsewhere.
+
+    Raises
+    ------
+    PlanError
+        If the plan names no current snapshot and none is given.
+    """
     if current is None and (current := plan.current) is None:
         raise PlanError(f"{plan.path}: names no current snapshot; add  current:  or use --current")
     then = _reference_of(plan, progress)
@@ -271,10 +291,7 @@ def check(
     history = History.open(plan.history) if plan.history else None
     learned = _learned(plan, then, now, history)
     report = compare(now, then, policy=plan.policy, smoothing=plan.smoothing, learned=learned)
-    _write(plan.output, now, report)
-    if history is not None:
-        history.add(plan.name, now, report)
-    return report
+    return now, report
 
 
 def _learned(
