@@ -2,18 +2,22 @@
 # clone. Needed: Python 3.11 or newer, git, make.
 
 DEMO := .venv-demo
+AIRFLOW := .venv-airflow
 DEV := .venv
 BIN := $(DEV)/bin
 TEST_EXTRAS := airflow,alerts,gx,metrics,report,spark
 WORKERS ?= 2
 
-.PHONY: help demo test lint bench docs lock clean
+.PHONY: help demo airflow test lint bench docs lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: $(DEMO)/.ready ## find the drift in a year of flights, and write the report
 	@$(DEMO)/bin/python examples/demo.py
+
+airflow: $(AIRFLOW)/.ready ## run a local Airflow with the DAGs of dags/, until Ctrl-C (make airflow PORT=9000)
+	@$(AIRFLOW)/bin/python tools/local_airflow.py $(if $(PORT),--port $(PORT))
 
 test: $(DEV)/.ready ## run every test (make test PYTEST_ARGS="-k bins" for some)
 	@browser=$$(sh tools/browser.sh $(DEV)) && \
@@ -44,6 +48,10 @@ clean: ## remove the environments and everything that was built
 
 $(DEMO)/.ready: pyproject.toml requirements.lock
 	@sh tools/environment.sh $(DEMO) --editable '.[report]'
+	@touch $@
+
+$(AIRFLOW)/.ready: pyproject.toml requirements.lock
+	@sh tools/environment.sh $(AIRFLOW) --editable '.[airflow,alerts,gx,report]'
 	@touch $@
 
 $(DEV)/.ready: pyproject.toml requirements.lock
