@@ -93,7 +93,7 @@ def airflow(home: Path, dags: Sequence[Path], port: int, patience: float) -> Ite
     home : path
         Its AIRFLOW_HOME. What is there is removed.
     dags : sequence of path
-        The folders with DAGs; each becomes a bundle of its name.
+        The folders with DAGs; each becomes a bundle.
     port : int
         Of the API server.
     patience : float
@@ -149,11 +149,11 @@ def _environment(instance: LocalAirflow, dags: Sequence[Path]) -> dict[str, str]
     """Return what the parts share. Variables such as AIRFLOW_CONN_... come from the caller."""
     bundles = [
         {
-            "name": folder.name,
+            "name": f"dags-{number}",
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
             "kwargs": {"path": str(folder)},
         }
-        for folder in dags
+        for number, folder in enumerate(dags)
     ]
     inherited = {name: value for name, value in os.environ.items() if name != "AIRFLOW_CONFIG"}
     return inherited | {
