@@ -208,7 +208,9 @@ def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:
     """Let a limit count as exceeded only where neither noise nor the column's ways explain it.
 
     Where a limit was learned from history, the drift limit is the warning limit: what exceeds both
-    is news, however small, and what exceeds the learned one alone is not worth anybody's time.
+    is news, however small, and what exceeds the learned one alone is not worth anybody's time. The
+    learned limit knows the noise of as many rows, so that what stays below it is judged even where
+    noise exceeds the warning limit.
     """
     lower, upper = evidence.interval
     kl = f"KL {nats(evidence.kl)} nats ({nats(lower)}–{nats(upper)})"
@@ -225,7 +227,7 @@ def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:
         )
     if evidence.null_lower > limits.null_drift and not _nulls_are_ordinary(evidence):
         return _null_drift(evidence, limits)
-    if evidence.noise_floor > max(limits.warn, learned or 0.0):
+    if evidence.noise_floor > limits.warn and not ordinary:
         return Verdict(status=Status.UNDECIDED, reason=_too_noisy(evidence, limits))
     if lower > limits.warn and not ordinary:
         return Verdict(

@@ -122,6 +122,28 @@ def test_where_noise_reaches_the_limit_nothing_is_ok() -> None:
     assert decide("x", certain, Policy()).status == "drift", "however few the rows"
 
 
+def test_what_is_ordinary_at_these_rows_is_judged_however_large_the_noise() -> None:
+    few = seen(0.04, lower=0.001, noise_floor=0.05, history_limit=0.041)
+    verdict = decide("x", few, Policy())
+    assert verdict.status == "ok"
+    assert verdict.reason.endswith("ordinary for this column: its own snapshots reach 0.0410")
+    for limit in (0.039, None):
+        assert decide("x", replace(few, history_limit=limit), Policy()).status == "undecided"
+    certain = replace(few, history_limit=0.039, interval=(0.021, 0.06))
+    assert decide("x", certain, Policy()).status == "drift"
+
+
+@given(kl=st.floats(0, 1), noise=st.floats(0, 1), limits=st.tuples(*[st.floats(0, 1)] * 2))
+def test_a_lower_learned_limit_never_calms(
+    kl: float, noise: float, limits: tuple[float, float]
+) -> None:
+    low, high = (
+        decide("x", seen(kl, lower=0.0, noise_floor=noise, history_limit=each), Policy())
+        for each in sorted(limits)
+    )
+    assert low.status.severity >= high.status.severity
+
+
 def test_a_difference_that_is_certain_but_small_is_ok_and_says_so() -> None:
     verdict = decide("x", seen(0.005, detected=True), Policy())
     assert verdict.status == "ok"
