@@ -1,0 +1,112 @@
+"""The plan of a task: a file, or what the operator was told, with connections filled in.
+
+Knows how an operator's arguments become a plan. Has never heard of rows, reports or limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kl_drift.airflow import _pointer, _storage
+from kl_drift.errors import UsageError
+
+if TYPE_CHECKING:
+    from kl_drift.columns import Selection
+    from kl_drift.plan import Plan
+    from kl_drift.snapshot import Snapshot
+
+
+def snapshot(value: object, conn_id: str | None) -> Snapshot:
+    """Return the snapshot, or the saved profile, that a task was given, with its options."""
+    from kl_drift.snapshot import Snapshot
+
+    keys = _storage.snapshot_keys(value)
+    if not keys.keys() <= {"path", "where", "label", "as_of", "options"} or "path" not in keys:
+        raise UsageError(
+            f"expected a snapshot: a path, or a mapping with path, where, label and as_of; got "
+            f"keys {', '.join(map(str, keys))}"
+        )
+    return connected(Snapshot(**keys), conn_id)
+
+
+def connected(named: Snapshot, conn_id: str | None) -> Snapshot:
+    """Return a snapshot with the options of its connection."""
+    path, options = _storage.located(named.path, conn_id)
+    return replace(named, path=path, options={**named.options, **options})
+
+
+def plan_of(task: Any, context: Mapping[str, Any]) -> Plan:
+    """Return the plan of a check, its reference by the pointer where that names one."""
+    plan = _stated(task, context)
+    reference = connected(plan.reference, task.conn_id)
+    if task.pointer:
+        pointed = _pointer.read(task.pointer, context, conn_id=task.conn_id)
+        reference = snapshot(pointed["profile"], task.conn_id) if pointed else reference
+    return replace(
+        plan,
+        reference=reference,
+        current=connected(plan.current, task.conn_id) if plan.current else None,
+        name=task.check or plan.name,
+        history=_history(task) or plan.history,
+    )
+
+
+def selection_of(task: Any, context: Mapping[str, Any]) -> Selection:
+    """Return which columns are fitted, and how they are binned."""
+    from kl_drift.plan import Plan
+
+    if task.plan:
+        _refuse_both(task, ("columns",))
+        return _file(task).selection
+    mapping = {"reference": "not used", **_columns(task)}
+    return Plan.from_dict(mapping, path=_name(context)).selection
+
+
+def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
+    from kl_drift.plan import Plan
+
+    if task.plan:
+        _refuse_both(task, ("reference", "columns", "limits"))
+        return _file(task)
+    if task.reference is None:
+        raise UsageError("expected plan=, or reference= and current=; got neither")
+    mapping = {
+        "reference": _storage.snapshot_keys(task.reference),
+        **_columns(task),
+        **({"limits": task.limits} if task.limits else {}),
+    }
+    return Plan.from_dict(mapping, path=_name(context))
+
+
+def _file(task: Any) -> Plan:
+    from kl_drift.plan import load_plan
+
+    values = {str(key): str(value) for key, value in (task.values or {}).items()}
+    return load_plan(task.plan, values=values)
+
+
+def _refuse_both(task: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        if getattr(task, name) is not None:
+            raise UsageError(f"{name}= and plan= contradict each other; say it in {task.plan}")
+
+
+def _columns(task: Any) -> dict[str, Any]:
+    columns = task.columns
+    if isinstance(columns, str):
+        raise UsageError(f"columns: expected a list of names, got {columns!r}; write [{columns!r}]")
+    if not columns:
+        return {}
+    return {"columns": columns if isinstance(columns, Mapping) else {"include": list(columns)}}
+
+
+def _history(task: Any) -> str:
+    if task.history and task.history_conn_id:
+        raise UsageError("history= and history_conn_id= contradict each other; give one")
+    return _storage.history_url(task.history_conn_id) if task.history_conn_id else task.history
+
+
+def _name(context: Mapping[str, Any]) -> str:
+    return f"{context['ti'].dag_id}.{context['ti'].task_id}"

@@ -1,0 +1,62 @@
+"""Why a task of kl-drift failed for good: Airflow does not retry what retrying cannot change.
+
+Knows which of kl-drift's errors are mistakes of the author, and which may pass. Has never heard of
+what a check does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+
+from kl_drift.errors import (
+    ArtefactTooNewError,
+    BinsError,
+    ColumnError,
+    DomainError,
+    HistoryTooNewError,
+    MissingExtraError,
+    PlanError,
+    SnapshotInvalidError,
+    UsageError,
+)
+
+_MISTAKES = (
+    AirflowNotFoundException,
+    ArtefactTooNewError,
+    BinsError,
+    ColumnError,
+    DomainError,
+    HistoryTooNewError,
+    MissingExtraError,
+    PlanError,
+    SnapshotInvalidError,
+    UsageError,
+)
+
+
+class DriftDetectedError(AirflowFailException):
+    """The data has drifted. The check itself went well, so the task fails without a retry."""
+
+
+class DriftUndecidedError(AirflowFailException):
+    """Nobody can tell whether the data has drifted: too few rows. Not retried."""
+
+
+class DriftMistakeError(AirflowFailException):
+    """A mistake in a plan, a column or an argument; no retry can mend it."""
+
+
+@contextmanager
+def mistakes_not_retried() -> Iterator[None]:
+    """Fail for good where the author must change something; what may pass stays retryable.
+
+    Missing or unreadable snapshots and profiles, and a history that is down, go through as they
+    are: Airflow retries them.
+    """
+    try:
+        yield
+    except _MISTAKES as error:
+        raise DriftMistakeError(str(error)) from error
