@@ -254,6 +254,11 @@ def _evidence(each: _Compared, detected: bool) -> Evidence:
         current_rows=each.current.rows,
         reference_rows=each.reference.rows,
         detected=detected,
+        companions={
+            "reverse": each.divergences.kl_reverse,
+            "jeffreys": each.divergences.jeffreys,
+            "jensen_shannon": each.divergences.jensen_shannon,
+        },
     )
     if each.noise is None:
         return plain

@@ -20,6 +20,7 @@ The tree; each class is also the closest builtin, so ``except ValueError`` keeps
     ├── HistoryError                     (OSError)            down, read-only, or damaged
     │   └── HistoryTooNewError                                written by a later kl-drift
     ├── PlanError                        (ValueError)         a mistake in a plan, with file and key
+    ├── SuiteError                       (LookupError)        a suite lost its expectations
     ├── UsageError                       (ValueError)         arguments that contradict each other
     └── MissingExtraError                (ImportError)        an optional dependency is missing
 
@@ -103,6 +104,10 @@ class HistoryTooNewError(HistoryError):
 
 class PlanError(KLDriftError, ValueError):
     """A mistake in a plan; the message names file, line and key."""
+
+
+class SuiteError(KLDriftError, LookupError):
+    """A suite of Great Expectations has not the kl-drift expectations that it should have."""
 
 
 class UsageError(KLDriftError, ValueError):

@@ -42,6 +42,12 @@ Finding: TypeAlias = Literal["", "missing", "new", "type changed"]
 Rule: TypeAlias = Literal["gates", "point"]
 """How limits are applied: to what is certain despite noise, or to KL as it is."""
 
+Statistic: TypeAlias = Literal["kl", "reverse", "jeffreys", "jensen_shannon"]
+"""Of what the limits are: KL(current‖reference), or one of its companions."""
+
+_TIMES_KL: Mapping[Statistic, float] = {"reverse": 1.0, "jeffreys": 2.0, "jensen_shannon": 0.25}
+"""What each companion is of a small KL: near equality all are multiples of one quadratic form."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -66,6 +72,10 @@ class Policy:
         (many per customer).
     min_rows : int
         Fewer rows than this, in the current snapshot or in the reference, decide nothing.
+    statistic : {"kl", "reverse", "jeffreys", "jensen_shannon"}
+        Of what ``warn`` and ``drift`` are limits. An interval is known of KL only: a companion is
+        compared as it is, and counts where it exceeds what noise alone reaches; limits learned
+        from history are of KL and do not apply to it.
     columns : mapping of str to Policy
         The policy of some columns, where it is another one, by name or pattern (``dep_*``). A full
         name goes before any pattern; of patterns the first that fits is taken.
@@ -84,6 +94,7 @@ class Policy:
     confidence: float = 0.95
     design_effect: float = 1.0
     min_rows: int = 0
+    statistic: Statistic = "kl"
     columns: Mapping[str, Policy] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,6 +109,11 @@ class Policy:
             ("confidence", 0.5 <= self.confidence < 1, "at least 0.5 and below 1"),
             ("design_effect", self.design_effect >= 1, "at least 1"),
             ("min_rows", self.min_rows >= 0, "at least 0"),
+            (
+                "statistic",
+                self.statistic in get_args(Statistic),
+                f"one of {', '.join(get_args(Statistic))}",
+            ),
         ):
             if not holds:
                 raise UsageError(f"limits: expected {name} {expected}, got {getattr(self, name)}")
@@ -132,6 +148,8 @@ class Evidence:
     history_limit, history_null_limit : float or None
         What the column's own snapshots, and their null flags, stay below; ``None`` where no limit
         was learned.
+    companions : mapping of Statistic to float
+        The companions of KL, for limits that are of one of them.
     """
 
     kl: float
@@ -145,6 +163,7 @@ class Evidence:
     detected: bool = False
     history_limit: float | None = None
     history_null_limit: float | None = None
+    companions: Mapping[Statistic, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +192,11 @@ def decide(column: str, evidence: Evidence, policy: Policy) -> Verdict:
         ``undecided`` where either snapshot is too small to tell, otherwise by the limits.
     """
     limits = policy.of(column)
-    return _too_small(evidence, limits) or (
-        _by_point(evidence, limits) if limits.rule == "point" else _by_gates(evidence, limits)
-    )
+    if too_small := _too_small(evidence, limits):
+        return too_small
+    if limits.statistic != "kl":
+        return _by_companion(evidence, limits)
+    return _by_point(evidence, limits) if limits.rule == "point" else _by_gates(evidence, limits)
 
 
 def _too_small(evidence: Evidence, limits: Policy) -> Verdict | None:
@@ -202,6 +223,32 @@ def _by_point(evidence: Evidence, limits: Policy) -> Verdict:
     if evidence.kl > limits.warn:
         return Verdict(status=Status.WARN, reason=f"{kl}, above the warning limit {limits.warn:g}")
     return Verdict(status=Status.OK, reason=f"{kl}, below the limit {limits.warn:g}")
+
+
+def _by_companion(evidence: Evidence, limits: Policy) -> Verdict:
+    """Compare a companion of KL with the limits, where it exceeds what noise alone reaches."""
+    value = evidence.companions[limits.statistic]
+    floor = evidence.noise_floor * _TIMES_KL[limits.statistic] if limits.rule == "gates" else 0.0
+    said = f"{limits.statistic.replace('_', '–').title()} {nats(value)} nats"
+    noise = f"; noise at these sizes is {nats(floor)}" if floor else ""
+    null = evidence.null_lower if limits.rule == "gates" else evidence.kl_null
+    if value > limits.drift and value > floor:
+        return Verdict(
+            status=Status.DRIFT, reason=f"{said}, above the limit {limits.drift:g}{noise}"
+        )
+    if null > limits.null_drift:
+        return _null_drift(evidence, limits)
+    if floor > limits.warn:
+        return Verdict(
+            status=Status.UNDECIDED,
+            reason=f"too few rows to tell: noise alone reaches {nats(floor)} nats, above the "
+            f"limit {limits.warn:g}",
+        )
+    if value > limits.warn:
+        return Verdict(
+            status=Status.WARN, reason=f"{said}, above the warning limit {limits.warn:g}{noise}"
+        )
+    return Verdict(status=Status.OK, reason=f"{said}, below the limit {limits.warn:g}")
 
 
 def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:

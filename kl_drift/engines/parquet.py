@@ -232,6 +232,22 @@ def open_parquet(snapshot: Snapshot) -> ParquetSource:
         return ParquetSource(name, tuple(found))
 
 
+def fingerprint(location: str) -> tuple[tuple[str, int, int], ...]:
+    """Return the files behind a path, a glob or a URI, each with its size and time of change.
+
+    Equal as long as the files are the same; nothing is read. Empty if nothing is there.
+
+    Raises
+    ------
+    SnapshotUnreadableError
+        If it cannot be listed.
+    """
+    files, path = filesystem(location)
+    with _reachable(redacted(location)):
+        found = files.get_file_info(_listed(files, path)[1])
+    return tuple((info.path, info.size or 0, info.mtime_ns or 0) for info in found)
+
+
 def _described(snapshot: Snapshot) -> str:
     partitions = ", ".join(f"{key}={','.join(snapshot.wanted(key))}" for key in snapshot.where)
     return redacted(snapshot.path) + (f" [{partitions}]" if partitions else "")

@@ -1,0 +1,162 @@
+"""The action of a checkpoint that alerts: which column, how far, what moved, in which batch.
+
+Knows Great Expectations' actions and their configuration variables. Has never heard of how a text
+is sent, or of how a divergence is judged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from great_expectations.checkpoint.actions import ActionContext, ValidationAction
+from great_expectations.compatibility import pydantic
+from great_expectations.datasource.fluent.config_str import ConfigStr
+
+from kl_drift.alerts import deliver
+from kl_drift.errors import KLDriftError
+from kl_drift.gx.memory import Memory
+from kl_drift.gx.outcome import Outcome, outcomes
+from kl_drift.gx.registration import check_suite
+
+if TYPE_CHECKING:
+    from great_expectations.checkpoint.checkpoint import CheckpointResult
+
+_log = logging.getLogger(__name__)
+
+Severity = Literal["info", "warning", "critical"]
+_SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+
+class KLDriftAction(ValidationAction):
+    """Alert where kl-drift expectations fail: column, KL, interval, limit, what moved, batch.
+
+    A checkpoint that holds it cannot be loaded by a process that does not know kl-drift, and it
+    refuses suites that lost their kl-drift expectations: no silent green.
+
+    Parameters
+    ----------
+    name : str
+        Of the action.
+    urls : list of str
+        Where to, as apprise writes it. Each must be, or hold, a configuration variable
+        (``${DRIFT_ALERTS}``): a URL holds secrets, which are never stored.
+    minimum_severity : {"info", "warning", "critical"}
+        Expectations of at least this severity alert; route by several actions.
+    times : int
+        Alert from the n-th failure in a row on; needs ``state`` if above 1.
+    cooldown_hours : float
+        Do not alert of the same expectation again within this time, unless its status is another;
+        needs ``state`` if above 0.
+    state : str
+        A small JSON file, a path or a URI, where failures in a row and the last alerts are kept;
+        one for each action.
+    """
+
+    type: Literal["kl_drift"] = "kl_drift"
+    urls: list[ConfigStr]
+    minimum_severity: Severity = "info"
+    times: int = pydantic.Field(default=1, ge=1)
+    cooldown_hours: float = pydantic.Field(default=0.0, ge=0)
+    state: str = ""
+
+    @pydantic.validator("urls")
+    @classmethod
+    def _refuse_none(cls, urls: list[ConfigStr]) -> list[ConfigStr]:
+        if not urls:
+            raise ValueError("expected at least one URL, such as ${DRIFT_ALERTS}")
+        return urls
+
+    @pydantic.root_validator(skip_on_failure=True)
+    @classmethod
+    def _refuse_forgetting(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if (values["times"] > 1 or values["cooldown_hours"] > 0) and not values["state"]:
+            raise ValueError("times and cooldown_hours need a memory: state: path of a JSON file")
+        return values
+
+    def run(
+        self, checkpoint_result: CheckpointResult, action_context: ActionContext | None = None
+    ) -> dict[str, Any]:
+        """Alert of what failed and is due.
+
+        Returns
+        -------
+        dict
+            ``due``: the expectations alerted of; ``held``: those that failed and were not due;
+            ``delivered``: whether every URL took it, ``None`` if there was nothing to send.
+
+        Raises
+        ------
+        SuiteError
+            If a suite of the checkpoint lost its kl-drift expectations.
+        """
+        for definition in checkpoint_result.checkpoint_config.validation_definitions:
+            check_suite(definition.suite)
+        found = [each for each in outcomes(checkpoint_result) if self._heard(each)]
+        now = datetime.now(UTC)
+        memory = Memory.load(self.state)
+        for each in found:
+            memory.note(_key(each), each.success)
+        failed = [each for each in found if not each.success]
+        due = [each for each in failed if self._is_due(memory, each, now)]
+        delivered = self._deliver(checkpoint_result.name, due) if due else None
+        if delivered:
+            for each in due:
+                memory.alerted(_key(each), each.status, now)
+        memory.save()
+        held = [each for each in failed if each not in due]
+        return {"due": _named(due), "held": _named(held), "delivered": delivered}
+
+    def _heard(self, outcome: Outcome) -> bool:
+        return _SEVERITIES.index(outcome.severity) >= _SEVERITIES.index(self.minimum_severity)
+
+    def _is_due(self, memory: Memory, outcome: Outcome, now: datetime) -> bool:
+        if memory.in_a_row(_key(outcome)) < self.times:
+            return False
+        last = memory.last_alert(_key(outcome), outcome.status)
+        return last is None or now - last >= timedelta(hours=self.cooldown_hours)
+
+    def _deliver(self, checkpoint: str, due: Sequence[Outcome]) -> bool:
+        title, text = message(checkpoint, due)
+        try:
+            return deliver(self._addresses(), title, text)
+        except KLDriftError as error:
+            _log.error("alert %r could not be sent: %s", title, error)
+            return False
+
+    def _addresses(self) -> list[str]:
+        provider = self._resolve_context().context.config_provider
+        return [str(provider.substitute_config(url.template_str)) for url in self.urls]
+
+
+def message(checkpoint: str, due: Sequence[Outcome]) -> tuple[str, str]:
+    """Return the title and the text of an alert."""
+    statuses = [
+        each for each in ("drift", "undecided", "error") if any(o.status == each for o in due)
+    ]
+    columns = list(dict.fromkeys(name for each in due for name in _columns(each)))
+    shown = ", ".join(columns[:6]) + (" …" if len(columns) > 6 else "")
+    title = f"{' and '.join(statuses)} in {checkpoint}: {shown}"
+    blocks = []
+    for batch in dict.fromkeys((each.suite, each.batch) for each in due):
+        here = [each for each in due if (each.suite, each.batch) == batch]
+        lines = [f"[{each.severity}] {line}" for each in here for line in each.lines]
+        blocks.append("\n".join([f"suite {batch[0]}, batch {batch[1] or 'unnamed'}:", *lines]))
+    return title, "\n\n".join(blocks)
+
+
+def _columns(outcome: Outcome) -> list[str]:
+    if outcome.column:
+        return [outcome.column]
+    loud = [str(each["name"]) for each in outcome.columns if each.get("status") != "ok"]
+    return loud or [outcome.expectation]
+
+
+def _key(outcome: Outcome) -> str:
+    return f"{outcome.suite}/{outcome.expectation}/{outcome.column}"
+
+
+def _named(found: Sequence[Outcome]) -> list[str]:
+    return [_key(each) for each in found]

@@ -1,0 +1,121 @@
+"""What a checkpoint found, one entry for each kl-drift expectation: for alerts and operators.
+
+Knows how Great Expectations keeps results, also of those that a metric's error ended early. Has
+never heard of how an alert is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kl_drift.gx.registration import TYPES
+from kl_drift.gx.rendering import exception_messages, moved
+from kl_drift.gx.verdict import ERROR
+from kl_drift.policy import nats
+
+if TYPE_CHECKING:
+    from great_expectations.checkpoint.checkpoint import CheckpointResult
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+        ExpectationValidationResult,
+    )
+
+_UNREADABLE = "MetricError"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one kl-drift expectation said of one batch.
+
+    Parameters
+    ----------
+    suite, batch : str
+        Which suite, and the batch as Great Expectations calls it.
+    expectation : str
+        The type of the expectation.
+    column : str
+        Its column; empty for the table expectation.
+    severity : {"critical", "warning", "info"}
+        As the suite states it.
+    success : bool
+        Whether it was met.
+    status : {"ok", "warn", "undecided", "drift", "error"}
+        The verdict; ``error`` where something kept it from being judged.
+    summary : str
+        One line.
+    kind : str
+        Of an error: the class in :mod:`kl_drift.errors`, or ``MetricError`` where the batch could
+        not be read.
+    columns : tuple of dict
+        The columns judged, worst first, as in ``result["details"]["columns"]`` without cells.
+    """
+
+    suite: str
+    batch: str
+    expectation: str
+    column: str
+    severity: str
+    success: bool
+    status: str
+    summary: str
+    kind: str = ""
+    columns: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def lines(self) -> list[str]:
+        """What to tell a person: a line for each column that is not ok, with its numbers."""
+        told = [_line(column) for column in self.columns if column.get("status") != "ok"]
+        if self.status == ERROR or not told:
+            told.insert(0, self.summary)
+        return told
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, small enough for an XCom."""
+        return {**asdict(self), "columns": [dict(column) for column in self.columns]}
+
+
+def _line(column: Mapping[str, Any]) -> str:
+    reason = str(column.get("reason"))
+    told = [f"{column.get('name')}: {column.get('status')}: {reason}"]
+    if column.get("kl") is not None and not reason.startswith("KL "):
+        told.append(f"KL {nats(column['kl'])} nats")
+    return "; ".join([*told, *moved(column)])
+
+
+def outcomes(result: CheckpointResult) -> list[Outcome]:
+    """Return what each kl-drift expectation of a checkpoint said, failed ones first."""
+    found = [
+        _outcome(each, run) for run in result.run_results.values() for each in _of_kl_drift(run)
+    ]
+    return sorted(found, key=lambda outcome: outcome.success)
+
+
+def _of_kl_drift(run: ExpectationSuiteValidationResult) -> Iterator[ExpectationValidationResult]:
+    for each in run.results:
+        if each.expectation_config is not None and each.expectation_config.type in TYPES:
+            yield each
+
+
+def _outcome(each: ExpectationValidationResult, run: ExpectationSuiteValidationResult) -> Outcome:
+    config = each.expectation_config
+    assert config is not None  # noqa: S101 - narrows the type; the caller has checked
+    details = (each.result or {}).get("details") or {}
+    error = details.get("error") or {}
+    messages = "; ".join(exception_messages(each.exception_info)) or "was not evaluated"
+    return Outcome(
+        suite=str(run.suite_name),
+        batch=str(run.batch_id or ""),
+        expectation=config.type,
+        column=str(config.kwargs.get("column") or ""),
+        severity=str(getattr(config.severity, "value", config.severity)),
+        success=bool(each.success),
+        status=str(details.get("status") or ERROR),
+        summary=str(details.get("summary") or f"{ERROR}: {messages}"),
+        kind=str(error.get("kind") or ("" if details else _UNREADABLE)),
+        columns=tuple(
+            {key: value for key, value in column.items() if key != "cells"}
+            for column in details.get("columns") or ()
+        ),
+    )
