@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from os import PathLike, fspath
 from typing import TypeAlias
 
 from kl_drift.artefact import (
     is_profile_path,
-    load_limits,
     load_profile,
-    profile_to_dict,
     report_to_dict,
     save,
 )
@@ -23,20 +22,20 @@ from kl_drift.calibration import Replayed, learn, replay
 from kl_drift.columns import Judge, Selection
 from kl_drift.comparison import compare_profiles
 from kl_drift.engines.source import Readable, open_source, rereadable
-from kl_drift.errors import BinsMismatchError, PlanError, UsageError
+from kl_drift.errors import PlanError, UsageError
 from kl_drift.history import History
 from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
+from kl_drift.lookback import Past, look_back, refuse_other_limits
+from kl_drift.past import places_meant
 from kl_drift.plan import Output, Plan, load_plan
 from kl_drift.plan_draft import draft_plan
 from kl_drift.policy import Policy
 from kl_drift.profile import Profile
 from kl_drift.profiling import Progress, fit_profile, scan_profile
 from kl_drift.report import Report
-from kl_drift.smoothing import Smoothing, SmoothingLike, parse_smoothing
+from kl_drift.smoothing import SmoothingLike, parse_smoothing
 from kl_drift.snapshot import Snapshot
 from kl_drift.storage import write_bytes
-
-_REMEMBERED = 90  # snapshots of history that limits are learned from
 
 Columns: TypeAlias = Selection | Sequence[str] | None
 Bins: TypeAlias = Binning | Mapping[str, Binning] | None
@@ -169,21 +168,8 @@ def compare(
     if not isinstance(now, Profile):
         now = scan(now, like=then, progress=progress)
     if learned is not None:
-        _refuse_other_limits(learned, then, method)
+        refuse_other_limits(learned, then, method, choice=learned.choice)
     return compare_profiles(now, then, policy or Policy(), method, learned)
-
-
-def _refuse_other_limits(learned: LearnedLimits, reference: Profile, method: Smoothing) -> None:
-    if learned.bins_digest != reference.bins_digest:
-        raise BinsMismatchError(
-            f"these limits were learned over bins {learned.bins_digest[:12]}, the reference has "
-            f"{reference.bins_digest[:12]}; calibrate again with this reference"
-        )
-    if learned.smoothing != str(method):
-        raise UsageError(
-            f"these limits were learned with smoothing {learned.smoothing}, not {method}; "
-            "calibrate again, or compare with that smoothing"
-        )
 
 
 def as_profile(data: Readable) -> Readable:
@@ -233,6 +219,7 @@ def check(
     plan: Plan | str | PathLike[str],
     *,
     current: Profile | Readable | None = None,
+    as_of: str = "",
     values: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -244,6 +231,8 @@ def check(
         The plan, or its YAML file.
     current : snapshot or profile, optional
         Instead of the one that the plan names.
+    as_of : str, optional
+        The moment that it stands for, ISO 8601, where it does not say so itself.
     values : mapping of str to str, optional
         What ``{{ name }}`` stands for in the file.
     progress : callable, optional
@@ -257,11 +246,12 @@ def check(
     Raises
     ------
     PlanError
-        If the plan has a mistake, or names no current snapshot and none is given.
+        If the plan has a mistake, or names no current snapshot and none is given, or its choice of
+        the reference needs a day and none is stated.
     """
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
-    now, report = judge(plan, current=current, progress=progress)
+    now, report = judge(plan, current=current, as_of=as_of, progress=progress)
     _write(plan.output, now, report)
     if plan.history:
         History.open(plan.history).add(plan.name, now, report)
@@ -272,6 +262,7 @@ def judge(
     plan: Plan,
     *,
     current: Profile | Readable | None = None,
+    as_of: str = "",
     progress: Progress | None = None,
 ) -> tuple[Profile, Report]:
     """Return what :func:`check` counts and finds, and write nothing: for those who write elsewhere.
@@ -279,36 +270,57 @@ def judge(
     Raises
     ------
     PlanError
-        If the plan names no current snapshot and none is given.
+        If the plan names no current snapshot and none is given, or its choice of the reference needs
+        a day and none is stated.
     """
     if current is None and (current := plan.current) is None:
         raise PlanError(f"{plan.path}: names no current snapshot; add  current:  or use --current")
-    then = _reference_of(plan, progress)
-    plan.check_columns(then.columns)
     now = as_profile(current)
+    as_of = _day_of(plan, now, as_of)
+    fixed = _reference_of(plan, progress)
+    plan.check_columns(fixed.columns)
     if not isinstance(now, Profile):
-        now = scan(now, like=then, progress=progress)
+        now = scan_profile(open_source(now), fixed, as_of, progress)
+    now = replace(now, as_of=as_of)
     history = History.open(plan.history) if plan.history else None
-    learned = _learned(plan, then, now, history)
-    report = compare(now, then, policy=plan.policy, smoothing=plan.smoothing, learned=learned)
-    return now, report
+    return now, _judged(plan, now, look_back(plan, fixed, now, history))
 
 
-def _learned(
-    plan: Plan, reference: Profile, current: Profile, history: History | None
-) -> LearnedLimits | None:
-    """Return the limits of the plan's file, or those its history teaches once it is long enough."""
-    if plan.calibration.limits:
-        return load_limits(plan.calibration.limits)
-    if history is None:
-        return None
-    own = profile_to_dict(current)["digest"]
-    entries = history.profiles(plan.name, bins_digest=reference.bins_digest, last=_REMEMBERED)
-    past = [entry.profile for entry in entries if entry.digest != own]
-    if len(past) < MIN_SNAPSHOTS:
-        return None
-    budget = plan.calibration.budget(len(reference.counted))
-    return learn(past, reference, budget=budget, smoothing=plan.smoothing)
+def _day_of(plan: Plan, current: Profile | Readable, stated: str) -> str:
+    """Return the moment that the current snapshot stands for; empty where nobody says."""
+    own = current.as_of if isinstance(current, Profile) else _as_of(current)
+    if own and stated and own != stated:
+        raise UsageError(f"as_of {stated}: the current snapshot says that it is of {own}")
+    as_of = own or stated
+    try:
+        datetime.fromisoformat(as_of or "2013-02-28")
+    except ValueError:
+        raise UsageError(f"as_of {as_of!r} is no moment; write it like 2013-02-28") from None
+    if plan.choice and plan.choice.needs_as_of and not as_of:
+        raise PlanError(
+            f"{plan.path}: reference.choose: {plan.choice.kind} needs the day that the current "
+            "snapshot stands for; state its  as_of  in the plan, or add  --as-of 2013-02-28"
+        )
+    return as_of
+
+
+def _judged(plan: Plan, current: Profile, past: Past) -> Report:
+    against = past.against
+    report = compare_profiles(
+        current,
+        against.profile,
+        plan.policy,
+        plan.smoothing,
+        past.learned,
+        fitted=not against.choice,
+    )
+    reference = replace(
+        report.reference,
+        source=against.source,
+        choice=against.choice,
+        snapshots=against.snapshots,
+    )
+    return replace(report, reference=reference)
 
 
 def calibrate(
@@ -326,7 +338,7 @@ def calibrate(
     plan : Plan or path
         Whose reference, columns, smoothing and budget are taken.
     snapshots : sequence of snapshots or profiles
-        The past; at least 14.
+        The past; at least 14. Oldest first, if the plan chooses its reference among them.
     leave_out : collection of str
         Incidents that are not to count as normal, by ``as_of``, source or digest.
     values : mapping of str to str, optional
@@ -357,8 +369,26 @@ def calibrate(
             f"give at least {MIN_SNAPSHOTS}"
         )
     budget = plan.calibration.budget(len(then.counted))
-    learned = learn(past, then, budget=budget, leave_out=leave_out, smoothing=plan.smoothing)
-    said = replay(past, then, budget=budget, leave_out=leave_out, smoothing=plan.smoothing)
+    against = None
+    if plan.choice:
+        against = plan.choice.replayed(past, without=places_meant(past, leave_out))
+    learned = learn(
+        past,
+        then,
+        budget=budget,
+        leave_out=leave_out,
+        smoothing=plan.smoothing,
+        against=against,
+        choice=str(plan.choice or ""),
+    )
+    said = replay(
+        past,
+        then,
+        budget=budget,
+        leave_out=leave_out,
+        smoothing=plan.smoothing,
+        against=against,
+    )
     return learned, said
 
 

@@ -31,7 +31,7 @@ from itertools import accumulate, takewhile
 import numpy as np
 
 from kl_drift import canonical
-from kl_drift.bins import CategoryBins
+from kl_drift.bins import Bins, CategoryBins
 from kl_drift.cells import Flags, Floats
 from kl_drift.divergence import kl_divergence
 from kl_drift.errors import UsageError
@@ -43,7 +43,7 @@ from kl_drift.limits import (
     LearnedLimits,
     LimitPoint,
 )
-from kl_drift.measurement import probabilities
+from kl_drift.measurement import expected_shares
 from kl_drift.past import Past, choose_past, histogram_of
 from kl_drift.profile import Profile
 from kl_drift.scatter import (
@@ -77,6 +77,8 @@ def learn(
     budget: Budget | None = None,
     leave_out: Collection[str] = (),
     smoothing: SmoothingLike = "jeffreys",
+    against: Sequence[Profile | None] | None = None,
+    choice: str = "",
 ) -> LearnedLimits:
     """Learn, for every column, the KL that its own snapshots stay below.
 
@@ -94,6 +96,12 @@ def learn(
         first 8 characters or more).
     smoothing : str, mapping or Smoothing
         How counts become probabilities; as for the divergences that will be judged.
+    against : sequence of Profile or None, optional
+        What each snapshot was compared with, where that was chosen from its own past (see
+        :meth:`~kl_drift.reference.ReferenceChoice.replayed`) and future ones will be, too. Those
+        with None are not learned from.
+    choice : str, optional
+        How ``against`` was chosen, for the record.
 
     Returns
     -------
@@ -113,8 +121,8 @@ def learn(
     Wilson & Hilferty 1931, DOI 10.1073/pnas.17.12.684; the module says the rest.
     """
     budget, method = budget or Budget(), _usable(smoothing)
-    past = choose_past(history, reference, leave_out)
-    whole, nulls, unlearned = _scattered(past, reference, method)
+    past = choose_past(history, reference, leave_out, against)
+    whole, nulls, unlearned = _scattered(past, reference, method, fitted=against is None)
     return LearnedLimits(
         columns=_limits(whole, budget.alpha),
         nulls=_limits(nulls, budget.alpha),
@@ -122,6 +130,7 @@ def learn(
         budget=budget,
         smoothing=str(method),
         bins_digest=reference.bins_digest,
+        choice=choice,
         snapshots=past.names,
         suspects=_suspects(whole, past.names),
         left_out=past.left_out,
@@ -170,6 +179,7 @@ def replay(
     budget: Budget | None = None,
     leave_out: Collection[str] = (),
     smoothing: SmoothingLike = "jeffreys",
+    against: Sequence[Profile | None] | None = None,
 ) -> tuple[Replayed, ...]:
     """Say of every past snapshot what a limit learned from all the others would have said.
 
@@ -177,7 +187,7 @@ def replay(
 
     Parameters
     ----------
-    history, reference, budget, leave_out, smoothing
+    history, reference, budget, leave_out, smoothing, against
         As for :func:`learn`.
 
     Returns
@@ -190,8 +200,8 @@ def replay(
     BinsMismatchError, UsageError
         As :func:`learn`.
     """
-    past = choose_past(history, reference, leave_out)
-    whole, _, _ = _scattered(past, reference, _usable(smoothing))
+    past = choose_past(history, reference, leave_out, against)
+    whole, _, _ = _scattered(past, reference, _usable(smoothing), fitted=against is None)
     limits = _limits_without_each(whole, (budget or Budget()).alpha)
     return tuple(
         Replayed(
@@ -243,23 +253,23 @@ class _Scatter:
 
 
 def _scattered(
-    past: Past, reference: Profile, smoothing: Smoothing
+    past: Past, reference: Profile, smoothing: Smoothing, *, fitted: bool
 ) -> tuple[_Scatter, _Scatter, dict[str, str]]:
     """Return the scatter of KL, that of the null flag's KL, and why columns have none."""
     grid = _grid(past)
     whole: dict[str, Floats] = {}
     nulls: dict[str, Floats] = {}
     unlearned: dict[str, str] = {}
-    for name, then in sorted(reference.counted.items()):
-        found = [histogram_of(profile, name) for profile in past.profiles]
-        counted = sum(histogram is not None for histogram in found)
+    for name in sorted(reference.counted):
+        pairs = _pairs(past, name)
+        counted = sum(pair is not None for pair in pairs)
         if counted < MIN_SNAPSHOTS:
             unlearned[name] = (
                 f"counted in {counted} snapshots of the history, {MIN_SNAPSHOTS} are needed"
             )
             continue
-        whole[name], flag = _column(found, past.inside, then, grid, smoothing)
-        if any(histogram.nulls for histogram in (then, *found) if histogram):
+        whole[name], flag = _column(pairs, past.inside, grid, smoothing, fitted=fitted)
+        if any(side.nulls for pair in pairs if pair for side in pair):
             nulls[name] = flag
     rows = np.array([profile.rows for profile in past.profiles], np.int64)
     return _stacked(whole, grid, rows), _stacked(nulls, grid, rows), unlearned
@@ -270,36 +280,47 @@ def _stacked(columns: dict[str, Floats], grid: tuple[int, ...], rows: Counts) ->
     return _Scatter(names=tuple(columns), grid=grid, rows=rows, kl=kl)
 
 
+def _pairs(past: Past, name: str) -> list[tuple[Histogram, Histogram] | None]:
+    """Return a column of each snapshot, and of what that is compared with; None if one has none."""
+    found = (
+        (histogram_of(now, name), histogram_of(then, name))
+        for now, then in zip(past.profiles, past.against, strict=True)
+    )
+    return [(now, then) if now and then else None for now, then in found]
+
+
 def _column(
-    found: Sequence[Histogram | None],
+    pairs: Sequence[tuple[Histogram, Histogram] | None],
     inside: Sequence[bool],
-    then: Histogram,
     grid: tuple[int, ...],
     smoothing: Smoothing,
+    *,
+    fitted: bool,
 ) -> tuple[Floats, Floats]:
     """Return the KL of one column and of its null flag, each of shape (1 + G, T)."""
-    there = [histogram is not None for histogram in found]
-    counts = np.stack([_sizes(histogram, grid) for histogram in found if histogram], axis=1)
+    there = [pair is not None for pair in pairs]
+    found = [pair for pair in pairs if pair]
+    counts = np.stack([_sizes(now, grid) for now, _ in found], axis=1)
     contained = np.array(inside)[there, np.newaxis]
-    expected = _expected(then, np.where(contained, counts[0], 0), smoothing)
+    rest = np.array([then.counts for _, then in found]) - np.where(contained, counts[0], 0)
+    bins = found[0][0].bins
+    expected = _expected(bins, rest, smoothing, fitted=fitted)
     shares = smooth_current(counts, expected, smoothing)
-    null = then.bins.null_cell
+    null = bins.null_cell
     flags = (np.stack([each[..., null], 1 - each[..., null]], -1) for each in (shares, expected))
     says = _saying(counts[0].sum(axis=-1), grid)
-    whole, flag = (np.full((1 + len(grid), len(found)), np.nan) for _ in range(2))
+    whole, flag = (np.full((1 + len(grid), len(pairs)), np.nan) for _ in range(2))
     whole[:, there] = np.where(says, kl_divergence(shares, expected), np.nan)
     flag[:, there] = np.where(says, kl_divergence(*flags), np.nan)
     return whole, flag
 
 
-def _expected(reference: Histogram, without: Counts, smoothing: Smoothing) -> Floats:
-    """Return the reference's probabilities without some of its rows, one of T sets at a time."""
-    rest = np.array(reference.counts) - without
-    bins = reference.bins
+def _expected(bins: Bins, rest: Counts, smoothing: Smoothing, *, fitted: bool) -> Floats:
+    """Return the probabilities of T references."""
     if not isinstance(bins, CategoryBins):
         return smooth_reference(rest, smoothing)
     parts = (Histogram(bins=bins, counts=tuple(map(int, row))) for row in rest)
-    return np.array([probabilities(reference, part, smoothing)[1] for part in parts])
+    return np.array([expected_shares(part, smoothing, fitted=fitted) for part in parts])
 
 
 def _sizes(histogram: Histogram, grid: Sequence[int]) -> Counts:

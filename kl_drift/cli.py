@@ -136,6 +136,9 @@ def check(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Only this partition of it; repeatable."),
     ] = None,
+    as_of: Annotated[
+        str, typer.Option(metavar="MOMENT", help="What it stands for, such as 2013-02-28.")
+    ] = "",
     values: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Fills {{ KEY }} in the plan; repeatable."),
@@ -152,6 +155,7 @@ def check(
         report = api.check(
             plan,
             current=None if current is None else _snapshot(current, current_where),
+            as_of=as_of,
             values=dict(_pairs("--set", values)),
             progress=progress,
         )

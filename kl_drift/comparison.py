@@ -41,6 +41,8 @@ def compare_profiles(
     policy: Policy,
     smoothing: Smoothing,
     learned: LearnedLimits | None = None,
+    *,
+    fitted: bool = True,
 ) -> Report:
     """Compare the current profile with the reference, column by column.
 
@@ -54,6 +56,8 @@ def compare_profiles(
         How counts become positive probabilities.
     learned : LearnedLimits, optional
         What the columns' own snapshots stay below; over the same bins.
+    fitted : bool
+        Whether the bins were fitted on the reference.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def compare_profiles(
     for name in sorted(reference.columns.keys() | current.columns.keys()):
         then, now = reference.columns.get(name), current.columns.get(name)
         if then and now and then.histogram and now.histogram:
-            compared[name] = _compared(name, now, then, policy.of(name), smoothing)
+            compared[name] = _compared(name, now, then, policy.of(name), smoothing, fitted=fitted)
         elif finding := _finding(name, now, then):
             judged.append(_found(name, finding, current, reference))
         elif then and then.reason != NOT_SELECTED:
@@ -179,7 +183,13 @@ class _Compared:
 
 
 def _compared(
-    name: str, now: ColumnProfile, then: ColumnProfile, limits: Policy, smoothing: Smoothing
+    name: str,
+    now: ColumnProfile,
+    then: ColumnProfile,
+    limits: Policy,
+    smoothing: Smoothing,
+    *,
+    fitted: bool,
 ) -> _Compared:
     current, reference = now.histogram, then.histogram
     assert current is not None  # noqa: S101 - narrows the type; the caller has checked
@@ -189,7 +199,7 @@ def _compared(
             f"column {name!r} was counted over bins {current.bins.digest[:12]}, the reference over "
             f"{reference.bins.digest[:12]}; scan the current snapshot like this reference"
         )
-    found, expected = probabilities(current, reference, smoothing)
+    found, expected = probabilities(current, reference, smoothing, fitted=fitted)
     measured = divergences(found, expected, reference.bins.null_cell)
     left = noise(
         current,
@@ -197,6 +207,7 @@ def _compared(
         threshold=limits.warn,
         confidence=limits.confidence,
         design_effect=limits.design_effect,
+        fitted=fitted,
     )
     return _Compared(
         now=now,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from os import PathLike, fspath
@@ -102,10 +102,14 @@ _PROFILES = """
             WHERE a.check_name = p.check_name AND a.profile = p.digest
         ) AS acknowledged
         FROM kl_drift_profiles p
-        WHERE p.check_name = :check AND p.moment < :before AND :bins_digest IN ('', p.bins_digest)
+        WHERE p.check_name = :check AND :bins_digest IN ('', p.bins_digest)
+            AND (p.moment < :before OR (p.moment = :before AND p.id < :before_id))
     ) found
     WHERE acknowledged IN (FALSE, :acknowledged)
     ORDER BY moment DESC, id DESC LIMIT :last"""
+
+_PLACE = """
+    SELECT moment, id FROM kl_drift_profiles WHERE check_name = :check AND digest = :digest"""
 
 _REPORTS = """
     SELECT p.label, p.as_of, r.*
@@ -360,8 +364,58 @@ class History:
             bins_digest=bins_digest,
             last=_limit(last),
             before=_moment(before, "before") if before else _ANY,
+            before_id=0,
             acknowledged=acknowledged,
         )
+        return self._entries(check, found)
+
+    def earlier(
+        self, check: str, profile: Profile, *, last: int | None = None
+    ) -> tuple[Entry, ...]:
+        """Return what came before a profile and compares with it, oldest first.
+
+        The same each time it is asked of a profile, whatever was recorded since: those with an
+        earlier ``as_of``, or, where the profile states none, those that stand before it in the
+        record. Acknowledged ones are left out; of several with one ``as_of``, such as a snapshot
+        and its correction, the one that was recorded last is taken.
+
+        Parameters
+        ----------
+        check : str
+            The check.
+        profile : Profile
+            Recorded or not.
+        last : int, optional
+            Only so many, the latest.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be read.
+        UsageError
+            If ``last`` is not positive or ``as_of`` is no moment.
+        """
+        found = self._database.read(
+            _PROFILES,
+            check=check,
+            bins_digest=profile.bins_digest,
+            last=_limit(last),
+            **self._place(check, profile),
+            acknowledged=False,
+        )
+        entries = self._entries(check, found)
+        return tuple({each.profile.as_of or each.digest: each for each in entries}.values())
+
+    def _place(self, check: str, profile: Profile) -> dict[str, int]:
+        """Return where a profile stands in the order of a check; a new one stands last."""
+        if profile.as_of:
+            return {"before": _moment(profile.as_of, "as_of"), "before_id": 0}
+        digest = profile_to_dict(profile)["digest"]
+        for row in self._database.read(_PLACE, check=check, digest=digest):
+            return {"before": row["moment"], "before_id": row["id"]}
+        return {"before": _ANY, "before_id": 0}
+
+    def _entries(self, check: str, found: Sequence[Mapping[str, Any]]) -> tuple[Entry, ...]:
         return tuple(
             Entry(
                 check=check,

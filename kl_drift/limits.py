@@ -186,6 +186,8 @@ class LearnedLimits:
         How counts became probabilities; limits hold for divergences smoothed alike.
     bins_digest : str
         Of the reference's bins.
+    choice : str
+        How the reference of each snapshot was chosen; empty: it is the one the bins are fitted on.
     snapshots : tuple of str
         What was learned from, as the snapshots are called.
     suspects : tuple of str
@@ -203,6 +205,7 @@ class LearnedLimits:
     budget: Budget = field(default_factory=Budget)
     smoothing: str = "jeffreys"
     bins_digest: str = ""
+    choice: str = ""
     snapshots: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -232,6 +235,7 @@ class LearnedLimits:
             "budget": asdict(self.budget),
             "smoothing": self.smoothing,
             "bins_digest": self.bins_digest,
+            "choice": self.choice,
             "snapshots": list(self.snapshots),
             "suspects": list(self.suspects),
             "left_out": dict(self.left_out),
@@ -254,6 +258,7 @@ class LearnedLimits:
             budget=Budget(**document["budget"]),
             smoothing=document["smoothing"],
             bins_digest=document["bins_digest"],
+            choice=document["choice"],
             snapshots=tuple(document["snapshots"]),
             suspects=tuple(document["suspects"]),
             left_out=dict(document["left_out"]),

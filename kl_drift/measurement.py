@@ -85,19 +85,36 @@ class Noise:
 
 
 def probabilities(
-    current: Histogram, reference: Histogram, smoothing: Smoothing
+    current: Histogram, reference: Histogram, smoothing: Smoothing, *, fitted: bool = True
 ) -> tuple[Floats, Floats]:
-    """Return the smoothed probabilities, current first."""
-    expected = smooth_reference(_reference_counts(reference, smoothing), smoothing)
+    """Return the smoothed probabilities, current first; see :func:`expected_shares`."""
+    expected = expected_shares(reference, smoothing, fitted=fitted)
     return smooth_current(np.asarray(current.counts, np.float64), expected, smoothing), expected
 
 
-def _reference_counts(reference: Histogram, smoothing: Smoothing | None = None) -> Floats:
+def expected_shares(reference: Histogram, smoothing: Smoothing, *, fitted: bool = True) -> Floats:
+    """Return the smoothed probabilities of a reference.
+
+    Parameters
+    ----------
+    reference : Histogram
+        Its counts.
+    smoothing : Smoothing
+        How they become probabilities.
+    fitted : bool
+        Whether the bins were fitted on these rows. Then no level of theirs is new, and what new
+        ones are worth is what Good and Turing expect; other rows say it by themselves.
+    """
+    raw = smoothing.method == "none" or not fitted
+    counts = np.asarray(reference.counts, np.float64) if raw else _with_new_levels(reference)
+    return smooth_reference(counts, smoothing)
+
+
+def _with_new_levels(reference: Histogram) -> Floats:
     """Return the reference's counts, those of new levels raised to what Good and Turing expect."""
     counts = np.asarray(reference.counts, np.float64)
     bins = reference.bins
-    raw = smoothing is not None and smoothing.method == "none"
-    if raw or not isinstance(bins, CategoryBins) or not reference.rows:
+    if not isinstance(bins, CategoryBins) or not reference.rows:
         return counts
     return with_unseen_mass(
         counts, other=bins.other_cell, unseen=bins.unseen_cell, singletons=bins.singletons
@@ -156,6 +173,7 @@ def noise(
     threshold: float,
     confidence: float = 0.95,
     design_effect: float = 1.0,
+    fitted: bool = True,
 ) -> Noise | None:
     """Say what sampling noise leaves of the divergence; ``None`` where a side has no rows.
 
@@ -169,10 +187,13 @@ def noise(
         Of each limit of the interval.
     design_effect : float
         How many rows carry the information of one independent row.
+    fitted : bool
+        Whether the bins were fitted on the reference; see :func:`expected_shares`.
     """
     if not current.rows or not reference.rows:
         return None
-    now, then = np.asarray(current.counts, np.float64), _reference_counts(reference)
+    now = np.asarray(current.counts, np.float64)
+    then = _with_new_levels(reference) if fitted else np.asarray(reference.counts, np.float64)
     null = reference.bins.null_cell
     flags = [np.array([side[null], side.sum() - side[null]]) for side in (now, then)]
     used = (now > 0) | (then > 0)

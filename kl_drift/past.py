@@ -41,20 +41,26 @@ class Past:
     names : tuple of str
         What each is called: its ``as_of`` or else its sources, with 12 characters of its digest
         where that would not tell it from another.
+    against : tuple of Profile
+        What each is compared with.
     inside : tuple of bool
-        Whether the reference counts the rows of each; see the module.
+        Whether that counts the rows of each; see the module.
     left_out : dict of str to str
         The other snapshots, and why they are not learned from.
     """
 
     profiles: tuple[Profile, ...]
     names: tuple[str, ...]
+    against: tuple[Profile, ...]
     inside: tuple[bool, ...]
     left_out: dict[str, str]
 
 
 def choose_past(
-    history: Sequence[Profile], reference: Profile, leave_out: Collection[str] = ()
+    history: Sequence[Profile],
+    reference: Profile,
+    leave_out: Collection[str] = (),
+    against: Sequence[Profile | None] | None = None,
 ) -> Past:
     """Return the snapshots to learn from; one that is given twice counts once.
 
@@ -67,6 +73,9 @@ def choose_past(
     leave_out : collection of str
         Snapshots to leave out, by name, ``as_of``, source or the first 8 characters or more of the
         digest.
+    against : sequence of Profile or None, optional
+        What each was compared with, if not with the reference: snapshots of its own past, over the
+        same bins. Those with None had none and are not learned from.
 
     Raises
     ------
@@ -77,27 +86,48 @@ def choose_past(
     """
     for profile in history:
         _refuse_other_bins(profile, reference)
-    by_digest = {profile_to_dict(profile)["digest"]: profile for profile in history}
-    ordered = sorted(by_digest.items(), key=lambda item: (item[1].as_of, item[1].sources, item[0]))
-    names = _names(ordered)
-    left_out = dict.fromkeys(_meant(ordered, names, leave_out), "left out on request")
-    for name, (_, profile) in zip(names, ordered, strict=True):
-        if not profile.rows:
-            left_out[name] = "it has no rows"
-        elif _same_counts(profile, reference):
-            left_out[name] = "it is the reference"
-    kept = [
-        (name, profile)
-        for name, (_, profile) in zip(names, ordered, strict=True)
-        if name not in left_out
-    ]
-    profiles = tuple(profile for _, profile in kept)
+    chosen = against or [reference] * len(history)
+    by_digest = {
+        profile_to_dict(profile)["digest"]: (profile, its)
+        for profile, its in zip(history, chosen, strict=True)
+    }
+    ordered = sorted(
+        by_digest.items(), key=lambda item: (item[1][0].as_of, item[1][0].sources, item[0])
+    )
+    dated = [(digest, profile) for digest, (profile, _) in ordered]
+    names = _names(dated)
+    left_out = dict.fromkeys(_meant(dated, names, leave_out), "left out on request")
+    kept: list[tuple[str, Profile, Profile]] = []
+    for name, (_, (profile, its)) in zip(names, ordered, strict=True):
+        if name in left_out:
+            continue
+        if its is None or (why := _why_not(profile, its)):
+            left_out[name] = why if its else "too few snapshots before it to be compared with"
+        else:
+            kept.append((name, profile, its))
+    profiles = tuple(profile for _, profile, _ in kept)
     return Past(
         profiles=profiles,
-        names=tuple(name for name, _ in kept),
-        inside=_inside(profiles, reference),
+        names=tuple(name for name, _, _ in kept),
+        against=tuple(its for _, _, its in kept),
+        inside=_inside(profiles, reference) if against is None else (False,) * len(kept),
         left_out=left_out,
     )
+
+
+def _why_not(profile: Profile, its: Profile) -> str:
+    """Say why a snapshot teaches nothing; empty where it does."""
+    if not profile.rows:
+        return "it has no rows"
+    return "it is the reference" if _same_counts(profile, its) else ""
+
+
+def places_meant(history: Sequence[Profile], leave_out: Collection[str]) -> set[int]:
+    """Return which snapshots a user leaves out; see :func:`choose_past`."""
+    dated = [(profile_to_dict(profile)["digest"], profile) for profile in history]
+    names = _names(dated)
+    meant = set(_meant(dated, names, leave_out))
+    return {place for place, name in enumerate(names) if name in meant}
 
 
 def _refuse_other_bins(profile: Profile, reference: Profile) -> None:

@@ -21,11 +21,19 @@ from kl_drift.artefact import is_profile_path
 from kl_drift.columns import Judge, Selection
 from kl_drift.errors import PlanError, UsageError, did_you_mean
 from kl_drift.limits import Budget
-from kl_drift.plan_file import VERSION, LimitKeys, PlanFile, SnapshotKeys, plan_schema
+from kl_drift.plan_file import (
+    VERSION,
+    LimitKeys,
+    PlanFile,
+    ReferenceKeys,
+    SnapshotKeys,
+    plan_schema,
+)
 from kl_drift.plan_mapping import read_mapping
 from kl_drift.plan_shape import validated
 from kl_drift.plan_yaml import Document, Key, Mistakes, read_yaml
 from kl_drift.policy import Policy
+from kl_drift.reference import ReferenceChoice
 from kl_drift.smoothing import Smoothing, parse_smoothing
 from kl_drift.snapshot import Snapshot
 from kl_drift.storage import is_uri
@@ -108,6 +116,8 @@ class Plan:
         empty: nowhere.
     calibration : Calibration
         How limits are learned.
+    choice : ReferenceChoice, optional
+        Which snapshots of the history are compared with; None: the reference itself.
     each : mapping of str to int
         The lines of the columns that the file treats in their own way; 0 where there is no file.
     """
@@ -122,6 +132,7 @@ class Plan:
     name: str = ""
     history: str = field(default="", repr=False)
     calibration: Calibration = field(default_factory=Calibration)
+    choice: ReferenceChoice | None = None
     each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -246,6 +257,7 @@ def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
         name=file.name or (Path(path).stem if mistakes.line(()) else path),
         history=_located(("history",), file.history, mistakes) if file.history else "",
         calibration=_calibration(file, mistakes),
+        choice=_choice(file, mistakes),
         each={name: mistakes.line(("columns", "each", name)) for name in each},
     )
 
@@ -259,6 +271,7 @@ def _snapshot(key: Key, entry: str | SnapshotKeys, mistakes: Mistakes) -> Snapsh
     if isinstance(entry, str):
         return Snapshot(path=_located(key, entry, mistakes))
     stated = _stated(entry)
+    stated.pop("choose", None)
     for name in _ROWS_ONLY & stated.keys():
         if is_profile_path(entry.path):
             mistakes.add((*key, name), "is for rows, and the path is a saved profile; remove it")
@@ -340,6 +353,31 @@ def _calibration(file: PlanFile, mistakes: Mistakes) -> Calibration:
         key = ("calibration", "limits")
         stated["limits"] = _located(key, stated["limits"], mistakes)
     return Calibration(**stated)
+
+
+def _choice(file: PlanFile, mistakes: Mistakes) -> ReferenceChoice | None:
+    """Return the choice, and note what it needs and the file does not state."""
+    if not (isinstance(file.reference, ReferenceKeys) and (chosen := file.reference.choose)):
+        return None
+    key = ("reference", "choose")
+    stated = chosen if isinstance(chosen, str) else _stated(chosen)
+    if len(stated) != 1 and not isinstance(stated, str):
+        mistakes.add(key, f"expected one key, window or same_weekday, got {len(stated)}")
+        return None
+    choice = ReferenceChoice.parse(stated)
+    if not file.history:
+        message = "chooses from the history; add  history: checks.sqlite"
+        mistakes.add(key, f"{choice.kind} {message}")
+    if choice.needs_as_of and file.current and not _states_its_day(file.current):
+        message = "needs the day that the current snapshot stands for; add  current: {as_of: …}"
+        mistakes.add(key, f"{choice.kind} {message}")
+    return choice
+
+
+def _states_its_day(current: str | SnapshotKeys) -> bool:
+    """Say whether the day of a snapshot is known; a saved profile may hold it."""
+    path = current if isinstance(current, str) else current.path
+    return is_profile_path(path) or (isinstance(current, SnapshotKeys) and bool(current.as_of))
 
 
 def _note_overwriting(plan: Plan, mistakes: Mistakes) -> None:

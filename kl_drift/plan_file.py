@@ -98,6 +98,33 @@ class SnapshotKeys(_Keys):
     )
 
 
+class ChooseKeys(_Keys):
+    """A choice with a number: one of these."""
+
+    window: int | None = Field(
+        default=None, ge=1, description="The last few snapshots, merged.", examples=[7]
+    )
+    same_weekday: int | None = Field(
+        default=None,
+        ge=1,
+        description="The last few snapshots of the current one's weekday, merged.",
+        examples=[4],
+    )
+
+
+class ReferenceKeys(SnapshotKeys):
+    """Which rows the bins are fitted on, and what is compared with."""
+
+    choose: Literal["previous", "same_month_last_year"] | ChooseKeys | None = Field(
+        default=None,
+        description="What is compared with, from the history, over the bins of these rows: the "
+        "previous snapshot, {window: 7} the last seven, {same_weekday: 4} the last four of the "
+        "same weekday, or same_month_last_year. These rows themselves as long as there are too "
+        "few; acknowledged incidents are left out. By default always these rows.",
+        examples=["previous", {"window": 7}],
+    )
+
+
 class LimitKeys(_Keys):
     """When a column is a warning, when a drift, and when nobody can tell."""
 
@@ -234,7 +261,7 @@ class PlanFile(_Keys):
         description="The format of the plan.",
         json_schema_extra={"const": VERSION},
     )
-    reference: Name | SnapshotKeys = Field(
+    reference: Name | ReferenceKeys = Field(
         description="The rows known to be good, or a saved profile of them: a path, a URI, or a "
         "mapping that says more. Bins are fitted on them, once.",
         examples=["flights/month=2013-01"],

@@ -251,13 +251,31 @@ class Unjudged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two snapshots compared."""
+    """One of the two snapshots compared.
+
+    Parameters
+    ----------
+    source : str
+        Where the rows came from, or what was chosen as the reference.
+    rows : int
+        How many.
+    as_of : str
+        The moment it stands for.
+    created, created_by : str
+        When it was profiled, and by which kl-drift.
+    choice : str
+        Of a reference that was chosen from the history: how, as in the plan (``window:7``).
+    snapshots : int
+        How many it was merged from.
+    """
 
     source: str
     rows: int
     as_of: str = ""
     created: str = ""
     created_by: str = ""
+    choice: str = ""
+    snapshots: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

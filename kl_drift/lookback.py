@@ -1,0 +1,136 @@
+"""What a check knows of its past: earlier snapshots, the reference chosen of them, learned limits.
+
+Knows plans, histories and profiles. Has never heard of rows, or of how a number is computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kl_drift.artefact import load_limits
+from kl_drift.calibration import learn
+from kl_drift.errors import BinsMismatchError, UsageError
+from kl_drift.history import History
+from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
+from kl_drift.plan import Plan
+from kl_drift.profile import Profile
+from kl_drift.reference import Against, choose_reference
+from kl_drift.smoothing import Smoothing
+
+_REMEMBERED = 90  # snapshots of history that limits are learned from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a check knows before it judges.
+
+    Parameters
+    ----------
+    against : Against
+        What the snapshot is compared with.
+    learned : LearnedLimits or None
+        What the columns' own snapshots stay below when they are compared likewise.
+    """
+
+    against: Against
+    learned: LearnedLimits | None
+
+
+def look_back(plan: Plan, fixed: Profile, current: Profile, history: History | None) -> Past:
+    """Return what is compared with, and what is ordinary in that comparison.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    fixed : Profile
+        Its reference.
+    current : Profile
+        The snapshot; nothing is learned from it, nor from later ones.
+    history : History, optional
+        The record, if the plan has one.
+
+    Raises
+    ------
+    UsageError
+        If the choice needs the day of the current snapshot and it does not state one, or the
+        plan's file of limits was learned otherwise.
+    BinsMismatchError
+        If that file was learned over other bins.
+    """
+    earlier = _earlier(plan, current, history)
+    if plan.choice is None:
+        against = Against(profile=fixed, source=", ".join(fixed.sources))
+    else:
+        against = choose_reference(plan.choice, fixed, current, earlier)
+    return Past(against=against, learned=_learned(plan, fixed, earlier, against))
+
+
+def _earlier(plan: Plan, current: Profile, history: History | None) -> tuple[Profile, ...]:
+    if history is None:
+        return ()
+    reach = plan.choice.reach if plan.choice else 0
+    last = None if reach is None else _REMEMBERED + reach
+    return tuple(each.profile for each in history.earlier(plan.name, current, last=last))
+
+
+def _learned(
+    plan: Plan, fixed: Profile, earlier: tuple[Profile, ...], against: Against
+) -> LearnedLimits | None:
+    """Return the limits of the plan's file, or those its history teaches once it is long enough."""
+    if plan.calibration.limits:
+        return _from_file(plan, fixed, against)
+    since = max(len(earlier) - _REMEMBERED, 0)
+    if len(earlier) - since < MIN_SNAPSHOTS:
+        return None
+    replayed = None
+    if plan.choice and against.choice:
+        replayed = plan.choice.replayed(earlier, since=since)
+    return learn(
+        earlier[since:],
+        fixed,
+        budget=plan.calibration.budget(len(fixed.counted)),
+        smoothing=plan.smoothing,
+        against=replayed,
+        choice=against.choice,
+    )
+
+
+def _from_file(plan: Plan, fixed: Profile, against: Against) -> LearnedLimits | None:
+    """Return the limits of a file; none as long as the plan's choice finds too few snapshots."""
+    learned = load_limits(plan.calibration.limits)
+    refuse_other_limits(learned, fixed, plan.smoothing, choice=str(plan.choice or ""))
+    return learned if learned.choice == against.choice else None
+
+
+def refuse_other_limits(
+    learned: LearnedLimits, reference: Profile, method: Smoothing, *, choice: str = ""
+) -> None:
+    """Refuse limits that do not hold for a comparison.
+
+    Raises
+    ------
+    BinsMismatchError
+        If they were learned over other bins.
+    UsageError
+        If they were learned with another smoothing, or other choices of the reference.
+    """
+    if learned.bins_digest != reference.bins_digest:
+        raise BinsMismatchError(
+            f"these limits were learned over bins {learned.bins_digest[:12]}, the reference has "
+            f"{reference.bins_digest[:12]}; calibrate again with this reference"
+        )
+    if learned.smoothing != str(method):
+        raise UsageError(
+            f"these limits were learned with smoothing {learned.smoothing}, not {method}; "
+            "calibrate again, or compare with that smoothing"
+        )
+    if learned.choice != choice:
+        raise UsageError(
+            f"these limits were learned with {_named(learned.choice)}, not with {_named(choice)}; "
+            "calibrate again"
+        )
+
+
+def _named(choice: str) -> str:
+    return f"the reference {choice}" if choice else "a fixed reference"
