@@ -270,8 +270,8 @@ def judge(
     Raises
     ------
     PlanError
-        If the plan names no current snapshot and none is given, or its choice of the reference needs
-        a day and none is stated.
+        If the plan names no current snapshot and none is given, or it needs the day that the
+        snapshot stands for and none is stated.
     """
     if current is None and (current := plan.current) is None:
         raise PlanError(f"{plan.path}: names no current snapshot; add  current:  or use --current")
