@@ -19,10 +19,10 @@ from kl_drift.artefact import (
 )
 from kl_drift.binning import Binning, Categories
 from kl_drift.calibration import Replayed, learn, replay
-from kl_drift.columns import Judge, Selection
+from kl_drift.columns import Judge, Selection, as_pair
 from kl_drift.comparison import compare_profiles
 from kl_drift.engines.source import Readable, open_source, rereadable
-from kl_drift.errors import PlanError, UsageError
+from kl_drift.errors import PairError, PlanError, UsageError
 from kl_drift.history import History
 from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
 from kl_drift.lookback import Past, look_back, refuse_other_limits
@@ -38,6 +38,7 @@ from kl_drift.snapshot import Snapshot
 from kl_drift.storage import write_bytes
 
 Columns: TypeAlias = Selection | Sequence[str] | None
+Pairs: TypeAlias = Sequence[tuple[str, str]]
 Bins: TypeAlias = Binning | Mapping[str, Binning] | None
 
 
@@ -47,6 +48,7 @@ def fit(
     columns: Columns = None,
     bins: Bins = None,
     judge: Mapping[str, Judge | Sequence[Judge]] | None = None,
+    pairs: Pairs = (),
     progress: Progress | None = None,
 ) -> Profile:
     """Fit bins to a reference snapshot and count it over them: the reference profile.
@@ -62,6 +64,8 @@ def fit(
         Another way of binning: for all columns of that kind, or by name or pattern.
     judge : mapping of str to {"value", "hour", "weekday", "age"}, optional
         What is to be judged of dates and timestamps.
+    pairs : sequence of (str, str)
+        Columns that are to be judged together as well, such as ``("dep_delay", "distance")``.
     progress : callable, optional
         Called with the rows done and the rows in all.
 
@@ -75,7 +79,7 @@ def fit(
     SnapshotError
         If it cannot be found or read, or has no rows.
     ColumnError
-        If a column is not there or cannot be binned as asked.
+        If a column is not there or cannot be binned as asked, or one of a pair is not counted.
 
     Examples
     --------
@@ -85,7 +89,8 @@ def fit(
     4
     """
     with rereadable(open_source(reference)) as source:
-        return fit_profile(source, _selection(columns, bins, judge), _as_of(reference), progress)
+        selection = _selection(columns, bins, judge, pairs)
+        return fit_profile(source, selection, _as_of(reference), progress)
 
 
 def scan(current: Readable, *, like: Profile, progress: Progress | None = None) -> Profile:
@@ -125,6 +130,7 @@ def compare(
     reference: Profile | Readable,
     *,
     columns: Columns = None,
+    pairs: Pairs = (),
     policy: Policy | None = None,
     smoothing: SmoothingLike = "jeffreys",
     learned: LearnedLimits | None = None,
@@ -138,6 +144,8 @@ def compare(
         The two. A reference that is no profile yet is fitted, a current one scanned like it.
     columns : sequence of str or Selection, optional
         As for :func:`fit`; only where the reference is no profile yet.
+    pairs : sequence of (str, str)
+        Likewise.
     policy : Policy, optional
         The limits.
     smoothing : str, mapping or Smoothing, optional
@@ -161,10 +169,10 @@ def compare(
     then = as_profile(reference)
     now = as_profile(current)
     if isinstance(then, Profile):
-        if columns is not None:
-            raise UsageError("columns are chosen when the reference is fitted; fit it again")
+        if columns is not None or pairs:
+            raise UsageError("columns and pairs are chosen when the reference is fitted: fit again")
     else:
-        then = fit(then, columns=columns, progress=progress)
+        then = fit(then, columns=columns, pairs=pairs, progress=progress)
     if not isinstance(now, Profile):
         now = scan(now, like=then, progress=progress)
     if learned is not None:
@@ -184,7 +192,10 @@ def _as_of(data: Readable) -> str:
 
 
 def _selection(
-    columns: Columns, bins: Bins, judge: Mapping[str, Judge | Sequence[Judge]] | None
+    columns: Columns,
+    bins: Bins,
+    judge: Mapping[str, Judge | Sequence[Judge]] | None,
+    pairs: Pairs,
 ) -> Selection:
     selection = _include(columns)
     for each in bins.values() if isinstance(bins, Mapping) else (bins,):
@@ -202,7 +213,8 @@ def _selection(
     judged = {
         name: (how,) if isinstance(how, str) else tuple(how) for name, how in (judge or {}).items()
     }
-    return replace(selection, judge={**selection.judge, **judged})
+    together = (*selection.pairs, *map(as_pair, pairs))
+    return replace(selection, judge={**selection.judge, **judged}, pairs=together)
 
 
 def _include(columns: Columns) -> Selection:
@@ -396,7 +408,10 @@ def _reference_of(plan: Plan, progress: Progress | None) -> Profile:
     then = as_profile(plan.reference)
     if isinstance(then, Profile):
         return then
-    return fit(then, columns=plan.selection, progress=progress)
+    try:
+        return fit(then, columns=plan.selection, progress=progress)
+    except PairError as error:
+        raise plan.located(error) from error
 
 
 def _write(output: Output, current: Profile, report: Report) -> None:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from kl_drift.bins import (
     HOURS,
     WEEKDAYS,
+    Bins,
     CategoryBins,
     Domain,
     LevelDomain,
@@ -30,6 +31,9 @@ from kl_drift.bins import (
     successor,
 )
 from kl_drift.errors import BinsError
+
+PAIR_CELLS = 5
+"""Into so many cells a column is binned where two are counted together."""
 
 SMALL_REFERENCE = 5_000
 """Below this many values, quantile bins are 10 instead of 20."""
@@ -317,3 +321,19 @@ def fit_levels(sample: LevelSample, binning: Categories) -> CategoryBins:
         known=b"".join(sorted(level_hash(level) for level in others)),
         singletons=sum(rows == 1 for rows in sample.rows.values()),
     )
+
+
+def fit_side(sample: NumberSample | LevelSample, count: int = PAIR_CELLS) -> Bins:
+    """Fit the coarse bins of a column that is counted together with another one.
+
+    An ordered column gets quantiles, and cells for values that hold 1/``count`` of the reference or
+    more; none lies beyond its range. Of categories the commonest are kept and the rest is one.
+    """
+    if isinstance(sample, LevelSample):
+        kept = fit_levels(sample, Categories(top=count - 1)).levels
+        return CategoryBins(domain=sample.domain, levels=kept)
+    low, high, edges = sample.minimum, sample.maximum, set[Number]()
+    if low is not None and high is not None:
+        fitted = _quantile_edges(sample, Quantiles(count=count, tails=()))
+        edges = {edge for edge in fitted if low < edge <= high}
+    return NumericBins(domain=sample.domain, edges=tuple(_tidy(edges)), scale=sample.scale)

@@ -3,7 +3,7 @@
 Knows the order of cells and how to name them to a person. Has never heard of arrays, counts, files
 or divergences; a value meets an edge only in :mod:`kl_drift.counting`.
 
-Two kinds. Numeric bins have open ends, so no number is ever out of range::
+Two kinds for a column. Numeric bins have open ends, so no number is ever out of range::
 
     below e₀ | [e₀, e₁) | … | [eᵣ₋₁, ∞) | NaN (floats only) | null
 
@@ -12,6 +12,8 @@ its own, is the cell between a value and its successor in the column's domain; i
 case. Category bins are::
 
     level₀ | … | levelₖ | other (of the reference, not kept) | unseen (not in it) | null
+
+Two columns together have the cells of *pair bins*: each cell of the one with each of the other.
 """
 
 from __future__ import annotations
@@ -338,6 +340,103 @@ class CategoryBins:
 
 
 Bins: TypeAlias = NumericBins | CategoryBins
+"""The bins of one column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairBins:
+    """Cells for two columns together: each cell of the first with each of the second.
+
+    On a side of a pair, numeric bins have the cells they always have; of categories, all levels
+    that are not kept share one, be they of the reference or not. The cells of the second column run
+    fastest; in the last, both columns are null.
+
+    Parameters
+    ----------
+    columns : (str, str)
+        The names of the two columns.
+    sides : (NumericBins or CategoryBins, NumericBins or CategoryBins)
+        In which cell of its side a value of either falls.
+
+    Raises
+    ------
+    BinsError
+        If a column is paired with itself.
+    """
+
+    columns: tuple[str, str]
+    sides: tuple[Bins, Bins]
+
+    def __post_init__(self) -> None:
+        if self.columns[0] == self.columns[1]:
+            raise BinsError(f"column {self.columns[0]!r} is paired with itself; a pair is of two")
+
+    @property
+    def name(self) -> str:
+        """What profiles and reports call the pair: ``dep_delay × distance``."""
+        return pair_name(*self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many cells either side has."""
+        return side_cells(self.sides[0]), side_cells(self.sides[1])
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether neighbouring cells are neighbours in meaning: not along two columns at once."""
+        return False
+
+    @property
+    def value_cells(self) -> int:
+        """How many of the first cells hold ordinary values alone: those of one row of the table."""
+        return self.sides[1].value_cells
+
+    @property
+    def null_cell(self) -> int:
+        """The index of the cell where both columns are null: the last."""
+        return self.cells - 1
+
+    def label(self, first: int, last: int | None = None) -> str:
+        """Name a cell, or the run of cells from ``first`` to ``last``, in words."""
+        if last is not None and last != first:
+            return f"{self.label(first)} to {self.label(last)}"
+        places = divmod(first, self.shape[1])
+        return " & ".join(
+            f"{name} {_side_label(side, place)}"
+            for name, side, place in zip(self.columns, self.sides, places, strict=True)
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the bins as plain JSON types."""
+        return {
+            "kind": "pair",
+            "columns": list(self.columns),
+            "sides": [side.to_dict() for side in self.sides],
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the bins: equal for equal bins, on every machine."""
+        return canonical.digest(self.to_dict())
+
+
+def pair_name(first: str, second: str) -> str:
+    """Return what two columns together are called."""
+    return f"{first} × {second}"
+
+
+def side_cells(bins: Bins) -> int:
+    """Return how many cells a column has on its side of a pair."""
+    return bins.value_cells + 2 if isinstance(bins, CategoryBins) else bins.cells
+
+
+def _side_label(bins: Bins, cell: int) -> str:
+    return bins.label(bins.null_cell if cell == side_cells(bins) - 1 else cell)
 
 
 def level_text(level: str) -> str:
@@ -346,8 +445,8 @@ def level_text(level: str) -> str:
     return quoted if len(quoted) <= _LEVEL_WIDTH else f"{quoted[: _LEVEL_WIDTH - 1]}…"
 
 
-def bins_from_dict(plain: Mapping[str, object]) -> Bins:
-    """Rebuild bins from :meth:`NumericBins.to_dict` or :meth:`CategoryBins.to_dict`.
+def bins_from_dict(plain: Mapping[str, object]) -> Bins | PairBins:
+    """Rebuild bins from what their ``to_dict`` returned.
 
     Raises
     ------
@@ -368,15 +467,31 @@ def bins_from_dict(plain: Mapping[str, object]) -> Bins:
                 known=base64.b64decode(_typed(plain["known"], str), validate=True),
                 singletons=_typed(plain["singletons"], int),
             )
+        if plain["kind"] == "pair":
+            return PairBins(columns=_two(plain["columns"], str), sides=_sides(plain["sides"]))
     except (KeyError, TypeError, ValueError) as error:
         raise BinsError(f"this does not describe bins: {error}") from error
-    raise BinsError(f"unknown kind of bins {plain['kind']!r}; known: 'numeric', 'categories'")
+    raise BinsError(
+        f"unknown kind of bins {plain['kind']!r}; known: 'numeric', 'categories', 'pair'"
+    )
 
 
 def _typed(value: object, wanted: type[_T]) -> _T:
     if type(value) is not wanted:
         raise TypeError(f"expected {wanted.__name__}, got {value!r}")
     return value
+
+
+def _two(value: object, wanted: type[_T]) -> tuple[_T, _T]:
+    first, second = _typed(value, list)
+    return _typed(first, wanted), _typed(second, wanted)
+
+
+def _sides(value: object) -> tuple[Bins, Bins]:
+    first, second = (bins_from_dict(side) for side in _two(value, dict))
+    if isinstance(first, PairBins) or isinstance(second, PairBins):
+        raise TypeError("a side of a pair is a single column")
+    return first, second
 
 
 def _member(value: object, literal: object) -> Any:

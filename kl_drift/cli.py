@@ -75,6 +75,12 @@ Columns = Annotated[
     str | None,
     typer.Option(help="Names or patterns, separated by commas: [cyan]'dep_*,carrier'[/cyan]."),
 ]
+Together = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns to judge together as well: [cyan]dep_delay:distance,carrier:origin[/cyan]."
+    ),
+]
 OutFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the screen."),
@@ -92,6 +98,7 @@ def compare(
     reference: Annotated[str, typer.Option(metavar="A", help="A snapshot or a saved profile.")],
     current: Annotated[str, typer.Option(metavar="B", help="A snapshot or a saved profile.")],
     columns: Columns = None,
+    pairs: Together = None,
     reference_where: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Only this partition of A; repeatable."),
@@ -117,6 +124,7 @@ def compare(
             _snapshot(current, current_where),
             _snapshot(reference, reference_where),
             columns=_names(columns),
+            pairs=_together(pairs),
             policy=_policy(warn, drift, rule),
             smoothing=smoothing,
             progress=progress,
@@ -168,13 +176,19 @@ def fit(
     snapshot: Annotated[str, typer.Argument(help="A file, folder, glob or URI.")],
     output: OutName,
     columns: Columns = None,
+    pairs: Together = None,
     where: Where = None,
 ) -> None:
     """Fit bins to a reference snapshot and save its profile."""
     from kl_drift import api
 
     with _progress("fitting") as progress:
-        profile = api.fit(_snapshot(snapshot, where), columns=_names(columns), progress=progress)
+        profile = api.fit(
+            _snapshot(snapshot, where),
+            columns=_names(columns),
+            pairs=_together(pairs),
+            progress=progress,
+        )
     _save_profile(profile, output)
 
 
@@ -397,6 +411,18 @@ def _names(columns: str | None) -> list[str] | None:
     return (
         None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
     )
+
+
+def _together(pairs: str | None) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for pair in _names(pairs) or []:
+        names = pair.split(":")
+        if len(names) != 2 or not all(names):
+            raise UsageError(
+                f"--pairs: expected FIRST:SECOND, got {pair!r}; a plan takes any names"
+            )
+        found.append((names[0], names[1]))
+    return found
 
 
 def _snapshot(path: str, where: list[str] | None) -> Snapshot:

@@ -6,7 +6,7 @@ moves by construction. Has never heard of values, counts or divergences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
@@ -15,8 +15,14 @@ import pyarrow as pa
 
 from kl_drift.arrays import TEMPORAL, Family, family_of, scale_of
 from kl_drift.binning import Binning, Categories, Edges, Quantiles, Uniform
-from kl_drift.bins import Domain, LevelDomain
-from kl_drift.errors import ColumnNotFoundError, ColumnTypeError, UsageError, did_you_mean
+from kl_drift.bins import Domain, LevelDomain, pair_name
+from kl_drift.errors import (
+    ColumnNotFoundError,
+    ColumnTypeError,
+    PairError,
+    UsageError,
+    did_you_mean,
+)
 from kl_drift.policy import Finding
 
 Judge: TypeAlias = Literal["value", "hour", "weekday", "age"]
@@ -67,6 +73,8 @@ class Selection:
         Another way for some columns, by name or pattern; the first that fits is taken.
     judge : mapping of str to tuple of Judge
         What is judged of dates and timestamps, by name.
+    pairs : tuple of (str, str)
+        Columns that are judged together as well, by the names they are judged under.
     """
 
     include: tuple[str, ...] = ()
@@ -76,6 +84,7 @@ class Selection:
     categories: Categories = field(default_factory=Categories)
     bins: Mapping[str, Binning] = field(default_factory=dict)
     judge: Mapping[str, tuple[Judge, ...]] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         known = get_args(TypeName)
@@ -85,10 +94,68 @@ class Selection:
                     f"types: {wanted!r} is unknown.{did_you_mean(wanted, known)} "
                     f"Known: {', '.join(known)}"
                 )
+        for place, pair in enumerate(self.pairs):
+            _refuse_as_pair(pair, self.pairs[:place])
 
     def names(self, column: str) -> bool:
         """Say whether the column is named in full."""
         return column in self.include or column in self.bins or column in self.judge
+
+
+def as_pair(names: Sequence[str]) -> tuple[str, str]:
+    """Return two names as a pair.
+
+    Raises
+    ------
+    UsageError
+        If they are not two.
+    """
+    if isinstance(names, str) or len(names) != 2:
+        raise UsageError(
+            f"pairs: expected two names, e.g. ('dep_delay', 'distance'), got {names!r}"
+        )
+    return names[0], names[1]
+
+
+def _refuse_as_pair(pair: tuple[str, str], others: Iterable[tuple[str, str]]) -> None:
+    """Refuse a column paired with itself, and a pair that is listed already."""
+    if pair[0] == pair[1]:
+        raise UsageError(f"pairs: {pair[0]!r} is paired with itself; name two columns")
+    if any(set(pair) == set(other) for other in others):
+        raise UsageError(f"pairs: {pair_name(*pair)!r} is listed twice; remove one of them")
+
+
+def refuse_uncounted(
+    pairs: Iterable[tuple[str, str]], counted: Collection[str], reasons: Mapping[str, str]
+) -> None:
+    """Refuse a pair of which a column is not there or not counted, or whose name is taken.
+
+    Parameters
+    ----------
+    pairs : iterable of (str, str)
+        The pairs.
+    counted : collection of str
+        The columns that are counted by themselves.
+    reasons : mapping of str to str
+        Why others are not.
+
+    Raises
+    ------
+    PairError
+        Names the pair, the column and the remedy.
+    """
+    for pair in pairs:
+        name = pair_name(*pair)
+        for column in pair:
+            if column in reasons:
+                raise PairError(
+                    pair, f"{name!r}: column {column!r} is not counted by itself: {reasons[column]}"
+                )
+            if column not in counted:
+                hint = did_you_mean(column, counted) or f" Counted are: {_abridged([*counted])}"
+                raise PairError(pair, f"{name!r}: no column {column!r} is counted.{hint}")
+        if name in counted or name in reasons:
+            raise PairError(pair, f"{name!r} is the name of a column, too; rename that")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from kl_drift.bins import PairBins
 from kl_drift.cells import Floats
 from kl_drift.columns import NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
 from kl_drift.errors import BinsMismatchError
@@ -200,7 +201,8 @@ def _compared(
             f"{reference.bins.digest[:12]}; scan the current snapshot like this reference"
         )
     found, expected = probabilities(current, reference, smoothing, fitted=fitted)
-    measured = divergences(found, expected, reference.bins.null_cell)
+    shape = reference.bins.shape if isinstance(reference.bins, PairBins) else None
+    measured = divergences(found, expected, reference.bins.null_cell, shape)
     left = noise(
         current,
         reference,

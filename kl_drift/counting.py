@@ -21,12 +21,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kl_drift.arrays import level_dictionary, numbers
-from kl_drift.bins import Bins, CategoryBins, Number, NumericBins, level_hash
+from kl_drift.arrays import decoded, level_dictionary, numbers
+from kl_drift.bins import (
+    Bins,
+    CategoryBins,
+    Number,
+    NumericBins,
+    PairBins,
+    level_hash,
+    side_cells,
+)
 from kl_drift.bridge import from_numpy, from_texts, to_numpy
 from kl_drift.profile import ValueRange, merge_unseen
 
 Counts = npt.NDArray[np.int64]
+Cells = npt.NDArray[np.uint16]
+"""The cell of each row."""
 
 _CHUNK = 32_768  # values and their grid cells stay in the second-level cache
 _GRID = 8_192
@@ -72,10 +82,19 @@ class Counter(Protocol):
     def empty(self) -> Tally:
         """Return the tally of no rows."""
 
+    def side(self, array: pa.Array) -> Cells:
+        """Return the cell of every row of ``array`` on a side of a pair."""
+
 
 def counter(bins: Bins) -> Counter:
     """Return what counts a column over ``bins``."""
     return NumericCounter(bins) if isinstance(bins, NumericBins) else LevelCounter(bins)
+
+
+def count_pair(bins: PairBins, first: Cells, second: Cells) -> Tally:
+    """Count two columns together, by the cell of every row on either side."""
+    cells = first.astype(np.intp) * bins.shape[1] + second
+    return Tally(counts=np.bincount(cells, minlength=bins.cells))
 
 
 class NumericCounter:
@@ -107,6 +126,19 @@ class NumericCounter:
                 domain=bins.domain, minimum=found[0], maximum=found[1], scale=bins.scale
             ),
         )
+
+    def side(self, array: pa.Array) -> Cells:
+        """Return the cell of every row of ``array`` on a side of a pair."""
+        bins, plain = self.bins, decoded(array)
+        values = numbers(plain, bins.domain, bins.scale)
+        places = self._search.places(values).astype(np.uint16)
+        if bins.nan_cell is not None:
+            places[np.isnan(values)] = bins.nan_cell
+        if len(places) == len(plain):
+            return places
+        cells = np.full(len(plain), bins.null_cell, np.uint16)
+        cells[to_numpy(plain.is_valid())] = places
+        return cells
 
 
 def finite_range(values: npt.NDArray[Any]) -> tuple[Number, Number] | None:
@@ -147,6 +179,15 @@ class EdgeSearch:
         counts[first : first + len(edges) + 1] = self._count(values, edges)
         return counts, 0
 
+    def places(self, values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+        """Return the bin of each value; a NaN comes after all others."""
+        if values.dtype == object:
+            return np.searchsorted(np.asarray(self._edges, object), values, side="right")
+        if values.dtype.kind == "f":
+            return np.searchsorted(np.asarray(self._edges, np.float64), values, side="right")
+        first, edges = self._representable(values.dtype)
+        return first + np.searchsorted(edges, values, side="right")
+
     def _count_floats(self, values: npt.NDArray[Any]) -> tuple[Counts, int]:
         missing = np.isnan(values)
         nans = int(np.count_nonzero(missing))
@@ -154,8 +195,7 @@ class EdgeSearch:
         return self._count(present, np.asarray(self._edges, np.float64)), nans
 
     def _count_objects(self, values: npt.NDArray[Any]) -> Counts:
-        places = np.searchsorted(np.asarray(self._edges, object), values, side="right")
-        return np.bincount(places, minlength=len(self._edges) + 1)
+        return np.bincount(self.places(values), minlength=len(self._edges) + 1)
 
     def _representable(self, dtype: np.dtype[Any]) -> tuple[int, npt.NDArray[Any]]:
         """Return the edges that the integer type can hold, and how many lie below them all."""
@@ -315,6 +355,16 @@ class LevelCounter:
         np.add.at(counts, places, rows[inside])
         others = levels.filter(pc.is_null(kept))
         return Tally(counts=counts, unseen=self._count_others(others, rows[~inside], counts))
+
+    def side(self, array: pa.Array) -> Cells:
+        """Return the cell of every row of ``array`` on a side of a pair."""
+        encoded = level_dictionary(array, self.bins.domain)
+        rest, null = self.bins.other_cell, side_cells(self.bins) - 1
+        kept = pc.index_in(encoded.dictionary, value_set=self._levels).fill_null(rest)
+        cell_of = np.append(to_numpy(kept), null).astype(np.uint16)
+        cell_of[:-1][~to_numpy(encoded.dictionary.is_valid())] = null
+        cells: Cells = cell_of[to_numpy(encoded.indices.cast(pa.int64()).fill_null(len(kept)))]
+        return cells
 
     def _count_others(self, levels: pa.Array, rows: Counts, counts: Counts) -> dict[str, int]:
         """Add the levels that are not kept to ``other`` or ``unseen``; return the unseen ones."""

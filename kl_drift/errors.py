@@ -9,7 +9,8 @@ The tree; each class is also the closest builtin, so ``except ValueError`` keeps
     │   └── SnapshotInvalidError         (ValueError)         can be read, but not as one table
     ├── ColumnError
     │   ├── ColumnNotFoundError          (LookupError)        asked for by name, not there
-    │   └── ColumnTypeError              (TypeError)          there, but its type forbids that
+    │   ├── ColumnTypeError              (TypeError)          there, but its type forbids that
+    │   └── PairError                    (LookupError)        two columns not to be had together
     ├── BinsError                        (ValueError)         edges or levels that make no bins
     │   └── BinsMismatchError                                 two histograms over different bins
     ├── DomainError                      (ValueError)         arrays outside a formula's domain
@@ -64,6 +65,14 @@ class ColumnNotFoundError(ColumnError, LookupError):
 
 class ColumnTypeError(ColumnError, TypeError):
     """A column's type does not allow what was asked of it."""
+
+
+class PairError(ColumnError, LookupError):
+    """Two columns cannot be compared together: one of them is not there or not counted."""
+
+    def __init__(self, pair: tuple[str, str], message: str) -> None:
+        super().__init__(message)
+        self.pair = pair
 
 
 class BinsError(KLDriftError, ValueError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kl_drift.bins import Bins
+from kl_drift.bins import Bins, PairBins
 from kl_drift.errors import BinsError, BinsMismatchError
 
 
@@ -17,7 +17,7 @@ class Histogram:
 
     Parameters
     ----------
-    bins : NumericBins or CategoryBins
+    bins : NumericBins, CategoryBins or PairBins
         The cells.
     counts : tuple of int, length ``bins.cells``
         Rows per cell; they sum to the rows scanned.
@@ -28,7 +28,7 @@ class Histogram:
         If there is not one count ≥ 0 for every cell.
     """
 
-    bins: Bins
+    bins: Bins | PairBins
     counts: tuple[int, ...]
 
     def __post_init__(self) -> None:

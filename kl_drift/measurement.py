@@ -32,6 +32,7 @@ from kl_drift.inference import (
     p_value_equal,
     rows_needed,
 )
+from kl_drift.joint import kl_dependence
 from kl_drift.smoothing import Smoothing, smooth_current, smooth_reference, with_unseen_mass
 
 _EXPECTED = 5.0  # rows that a cell should expect before a limit or a p-value is taken from it
@@ -49,6 +50,7 @@ class Divergences:
     cross_entropy: float
     kl_null: float
     kl_values: float
+    kl_dependence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,9 @@ def _with_new_levels(reference: Histogram) -> Floats:
     )
 
 
-def divergences(now: Floats, then: Floats, null: int) -> Divergences:
+def divergences(
+    now: Floats, then: Floats, null: int, shape: tuple[int, int] | None = None
+) -> Divergences:
     """Measure how far ``now`` is from ``then``.
 
     Parameters
@@ -131,6 +135,8 @@ def divergences(now: Floats, then: Floats, null: int) -> Divergences:
         infinite.
     null : int
         Which cell holds the nulls.
+    shape : (int, int), optional
+        Rows and columns of the table that the cells of two columns make.
     """
     supported = not ((then == 0) & (now > 0)).any()
     reversible = not ((now == 0) & (then > 0)).any()
@@ -146,6 +152,7 @@ def divergences(now: Floats, then: Floats, null: int) -> Divergences:
         cross_entropy=float(cross_entropy(now, then)) if supported else math.inf,
         kl_null=kl_null,
         kl_values=kl_values,
+        kl_dependence=shape and kl_dependence(now.reshape(shape), then.reshape(shape)),
     )
 
 

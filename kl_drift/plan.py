@@ -7,7 +7,7 @@ of the selection, pyarrow: it is for the command line and the API, not for DAG f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from os import PathLike, fspath
@@ -18,8 +18,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from kl_drift.artefact import is_profile_path
-from kl_drift.columns import Judge, Selection
-from kl_drift.errors import PlanError, UsageError, did_you_mean
+from kl_drift.columns import Judge, Selection, as_pair
+from kl_drift.errors import PairError, PlanError, UsageError, did_you_mean
 from kl_drift.limits import Budget
 from kl_drift.plan_file import (
     VERSION,
@@ -120,6 +120,8 @@ class Plan:
         Which snapshots of the history are compared with; None: the reference itself.
     each : mapping of str to int
         The lines of the columns that the file treats in their own way; 0 where there is no file.
+    pairs : tuple of int
+        The lines of the selection's pairs, likewise.
     """
 
     path: str
@@ -134,6 +136,7 @@ class Plan:
     calibration: Calibration = field(default_factory=Calibration)
     choice: ReferenceChoice | None = None
     each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+    pairs: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any], *, path: str = "plan") -> Plan:
@@ -189,6 +192,14 @@ class Plan:
             if name not in names and not any(fnmatchcase(each, name) for each in names):
                 mistakes.add(key, f"fits no column of the reference.{did_you_mean(name, names)}")
         mistakes.refuse()
+
+    def located(self, error: PairError) -> PlanError:
+        """Return the error with the file, the line and the key of the pair it is about."""
+        place = self.selection.pairs.index(error.pair)
+        mistakes, key = Mistakes(path=self.path), ("columns", "pairs", place)
+        mistakes.lines[key] = self.pairs[place]
+        mistakes.add(key, str(error))
+        return mistakes.error()
 
 
 def load_plan(path: str | PathLike[str], *, values: Mapping[str, str] | None = None) -> Plan:
@@ -259,6 +270,9 @@ def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
         calibration=_calibration(file, mistakes),
         choice=_choice(file, mistakes),
         each={name: mistakes.line(("columns", "each", name)) for name in each},
+        pairs=tuple(
+            mistakes.line(("columns", "pairs", place)) for place in range(len(file.columns.pairs))
+        ),
     )
 
 
@@ -308,12 +322,23 @@ def _selection(file: PlanFile, mistakes: Mistakes) -> Selection:
         categories=columns.categories,
         bins={name: each.bins for name, each in columns.each.items() if each.bins},
         judge=judge,
+        pairs=_pairs(columns.pairs, mistakes),
     )
     reference = file.reference if isinstance(file.reference, str) else file.reference.path
     if is_profile_path(reference) and selection != Selection():
         message = "the reference is a saved profile, which fixes columns and bins: only limits may"
         mistakes.add(("columns",), f"{message} be stated; remove the rest, or name the rows")
     return selection
+
+
+def _pairs(stated: Sequence[tuple[str, ...]], mistakes: Mistakes) -> tuple[tuple[str, str], ...]:
+    pairs: list[tuple[str, str]] = []
+    for place, pair in enumerate(stated):
+        try:
+            pairs = [*Selection(pairs=(*pairs, as_pair(pair))).pairs]
+        except UsageError as error:
+            mistakes.add(("columns", "pairs", place), str(error).removeprefix("pairs: "))
+    return tuple(pairs)
 
 
 def _policy(file: PlanFile, mistakes: Mistakes) -> Policy:

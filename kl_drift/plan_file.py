@@ -61,6 +61,27 @@ JsonName: TypeAlias = Annotated[
 ]
 
 
+def _two_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) != 2:
+        raise ValueError("a list of two names, e.g. [dep_delay, distance]")
+    return names
+
+
+PairOfNames: TypeAlias = Annotated[
+    tuple[Name, ...],
+    AfterValidator(_two_names),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "minItems": 2,
+            "maxItems": 2,
+            "uniqueItems": True,
+        }
+    ),
+]
+
+
 class _Keys(BaseModel):
     """A mapping of the file: other keys are mistakes, and nothing is converted."""
 
@@ -203,6 +224,13 @@ class ColumnKeys(_Keys):
     )
     categories: Categories = Field(
         default_factory=Categories, description="How categorical columns are binned."
+    )
+    pairs: tuple[PairOfNames, ...] = Field(
+        default=(),
+        description="Pairs of columns that are judged together as well, over 5 × 5 cells: a change "
+        "of their dependence shows in neither alone. Limits of a pair stand in `each`, under its "
+        "name: first × second.",
+        examples=[[["dep_delay", "distance"]]],
     )
     each: Mapping[str, EachKeys] = Field(
         default_factory=dict,

@@ -6,8 +6,9 @@ divergences, limits, plans or reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeAlias, cast, get_args
 
@@ -15,12 +16,19 @@ import numpy as np
 import pyarrow as pa
 
 from kl_drift.arrays import TEMPORAL, family_of, scale_of
-from kl_drift.binning import Categories, LevelSample, NumberSample, fit_levels, fit_numbers
-from kl_drift.bins import Bins, Domain, LevelDomain, NumericBins
-from kl_drift.columns import TYPE_CHANGED, Selection, Wanted, choose
+from kl_drift.binning import (
+    Categories,
+    LevelSample,
+    NumberSample,
+    fit_levels,
+    fit_numbers,
+    fit_side,
+)
+from kl_drift.bins import Bins, Domain, LevelDomain, NumericBins, PairBins
+from kl_drift.columns import TYPE_CHANGED, Selection, Wanted, choose, refuse_uncounted
 from kl_drift.counting import Tally
 from kl_drift.engines import arrow
-from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Reading, TooManyLevels
+from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Pair, Reading, TooManyLevels
 from kl_drift.engines.source import Source, rereadable
 from kl_drift.errors import SnapshotInvalidError, UsageError
 from kl_drift.histogram import Histogram
@@ -56,20 +64,25 @@ def fit_profile(
     ------
     SnapshotInvalidError
         If the reference has no rows: nothing can be fitted on it.
+    PairError
+        If a column of a pair is not there or not counted.
     """
     if not source.rows:
         raise SnapshotInvalidError(
             f"{source.name}: the reference has no rows; bins are fitted on it, so choose another"
         )
     chosen = choose(source.schema, source.partition_keys, selection)
+    refuse_uncounted(selection.pairs, chosen.wanted, chosen.reasons)
     readings = _readings(source, chosen.wanted, as_of)
     step = _meter(progress, 2 * source.rows)
     samples = arrow.sample(source, _requests(chosen.wanted, readings), step)
     bins, reasons = _fitted(chosen.wanted, samples)
+    refuse_uncounted(selection.pairs, bins, reasons)
     ranged = [*chosen.ranged, *(name for name in reasons if name in source.schema)]
     return _counted(
         source,
         wanted={name: (readings[name], each) for name, each in bins.items()},
+        pairs=_pairs_fitted(selection.pairs, samples),
         ranged=ranged,
         reasons={**chosen.reasons, **reasons},
         derived={name: want.column for name, want in chosen.wanted.items() if want.derivation},
@@ -154,6 +167,19 @@ def _fitted(
     return bins, reasons
 
 
+def _pairs_fitted(
+    pairs: Iterable[tuple[str, str]],
+    samples: Mapping[str, NumberSample | LevelSample | TooManyLevels],
+) -> list[PairBins]:
+    """Return the bins of pairs whose columns could be fitted."""
+    sides = {
+        name: fit_side(sample)
+        for name, sample in samples.items()
+        if not isinstance(sample, TooManyLevels) and any(name in pair for pair in pairs)
+    }
+    return [PairBins(columns=pair, sides=(sides[pair[0]], sides[pair[1]])) for pair in pairs]
+
+
 def _reason_not_to_fit(want: Wanted, sample: NumberSample | LevelSample | TooManyLevels) -> str:
     if isinstance(sample, TooManyLevels):
         if sample.unique and not want.named:
@@ -214,7 +240,8 @@ def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | Non
     bins: dict[str, Bins] = {}
     ranged: list[str] = []
     reasons: dict[str, str] = {}
-    for name, column in like.columns.items():
+    single, pairs = _apart(like)
+    for name, column in single.items():
         origin = column.derived_from or name
         if origin not in schema:
             continue
@@ -224,22 +251,47 @@ def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | Non
             reasons[name] = column.reason
             if column.range is not None or column.nulls:
                 ranged.append(name)
-        else:
+        elif not isinstance(column.histogram.bins, PairBins):
             bins[name] = column.histogram.bins
             wanted[name] = _as_before(origin, schema[origin], column)
     known = {*like.columns, *(column.derived_from for column in like.columns.values())}
     new = schema.keys() - known - source.partition_keys  # a key tells snapshots apart, no more
     reasons |= dict.fromkeys(new, "not in the reference")
     readings = _readings(source, wanted, as_of)
-    return _counted(
+    profile = _counted(
         source,
         wanted={name: (readings[name], each) for name, each in bins.items()},
+        pairs=[pair for pair in pairs if all(name in bins for name in pair.columns)],
         ranged=ranged,
         reasons=reasons,
         derived={name: each.derived_from for name, each in like.columns.items()},
         as_of=as_of,
         step=_meter(progress, source.rows),
     )
+    changed = _changed_pairs(pairs, profile.columns)
+    return replace(profile, columns=dict(sorted({**profile.columns, **changed}.items())))
+
+
+def _apart(like: Profile) -> tuple[dict[str, ColumnProfile], list[PairBins]]:
+    """Return the single columns of a profile, and the bins of its pairs."""
+    counted = like.counted.items()
+    pairs = {name: h.bins for name, h in counted if isinstance(h.bins, PairBins)}
+    single = {name: each for name, each in like.columns.items() if name not in pairs}
+    return single, list(pairs.values())
+
+
+def _changed_pairs(
+    pairs: Iterable[PairBins], columns: Mapping[str, ColumnProfile]
+) -> dict[str, ColumnProfile]:
+    """Return the pairs of which a column has changed its type, so that they cannot be counted."""
+    return {
+        pair.name: replace(
+            columns[name], reason=columns[name].reason.replace(":", f": {name!r} was", 1)
+        )
+        for pair in pairs
+        for name in pair.columns
+        if name in columns and columns[name].reason.startswith(TYPE_CHANGED)
+    }
 
 
 def _type_changed(kind: pa.DataType, column: ColumnProfile) -> str:
@@ -252,18 +304,17 @@ def _type_changed(kind: pa.DataType, column: ColumnProfile) -> str:
     return f"{TYPE_CHANGED}: {column.type} in the reference, {kind} in the current snapshot"
 
 
-def _domain_of(column: ColumnProfile) -> str | None:
+def _domain_of(column: ColumnProfile) -> Domain | LevelDomain | None:
     """Return the domain of a column's values, where the profile tells it."""
-    if column.histogram is not None:
+    if column.histogram is not None and not isinstance(column.histogram.bins, PairBins):
         return column.histogram.bins.domain
     return column.range.domain if column.range is not None else None
 
 
 def _as_before(origin: str, kind: pa.DataType, column: ColumnProfile) -> Wanted:
     """Return how the reference's column was read, so that this one is read alike."""
-    assert column.histogram is not None  # noqa: S101 - narrows the type; the caller has checked
-    domain = column.histogram.bins.domain
-    family = family_of(kind)
+    domain, family = _domain_of(column), family_of(kind)
+    assert domain is not None  # noqa: S101 - narrows the type; the caller has checked
     assert family is not None  # noqa: S101 - narrows the type; nested types have changed type
     derivation = {"duration": "age", "hour": "hour", "weekday": "weekday"}.get(domain, "")
     return Wanted(
@@ -279,6 +330,7 @@ def _counted(
     source: Source,
     *,
     wanted: Mapping[str, tuple[Reading, Bins]],
+    pairs: Iterable[PairBins],
     ranged: list[str],
     reasons: Mapping[str, str],
     derived: Mapping[str, str],
@@ -292,7 +344,8 @@ def _counted(
         for name in ranged
         if (one_cell := _one_cell(schema[name])) is not None
     }
-    rows, tallies = arrow.tally(source, {**wanted, **anywhere}, step)
+    together = {pair.name: Pair(_both(pair, wanted), pair) for pair in pairs}
+    rows, tallies = arrow.tally(source, {**wanted, **anywhere}, step, together)
     columns = {
         name: _uncounted(
             schema[derived.get(name) or name],
@@ -303,9 +356,11 @@ def _counted(
         for name, reason in reasons.items()
     }
     for name, (reading, bins) in wanted.items():
-        columns[name] = _column(
-            schema[reading.column], bins, tallies[name], derived_from=derived.get(name, "")
-        )
+        kind = str(schema[reading.column])
+        columns[name] = _column(kind, bins, tallies[name], derived_from=derived.get(name, ""))
+    for name, pair in together.items():
+        types = " × ".join(columns[each].type for each in pair.bins.columns)
+        columns[name] = _column(types, pair.bins, tallies[name])
     return Profile(
         columns=dict(sorted(columns.items())),
         rows=rows,
@@ -316,6 +371,11 @@ def _counted(
     )
 
 
+def _both(pair: PairBins, wanted: Mapping[str, tuple[Reading, Bins]]) -> tuple[Reading, Reading]:
+    first, second = pair.columns
+    return wanted[first][0], wanted[second][0]
+
+
 def _one_cell(kind: pa.DataType) -> Bins | None:
     """Return bins that tell only nulls from values, to count range and nulls with."""
     family = family_of(kind)
@@ -324,10 +384,12 @@ def _one_cell(kind: pa.DataType) -> Bins | None:
     return NumericBins(domain=cast("Domain", family), edges=(), scale=scale_of(kind))
 
 
-def _column(kind: pa.DataType, bins: Bins, tally: Tally, *, derived_from: str) -> ColumnProfile:
+def _column(
+    kind: str, bins: Bins | PairBins, tally: Tally, *, derived_from: str = ""
+) -> ColumnProfile:
     counts = tuple(tally.counts.tolist())
     return ColumnProfile(
-        type=str(kind),
+        type=kind,
         histogram=Histogram(bins=bins, counts=counts),
         nulls=counts[bins.null_cell],
         range=tally.range,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kl_drift.errors import ColumnNotFoundError, did_you_mean
-from kl_drift.policy import Finding, Status, worst
+from kl_drift.policy import Finding, Status, nats, worst
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,6 +164,9 @@ class ColumnReport:
     kl_null, kl_values : float or None
         KL of the null flag alone, and of the values that are not null:
         ``kl = kl_null + (1 − current_nulls) · kl_values``, up to smoothing of the null share.
+    kl_dependence : float or None
+        Of two columns together: the part of KL that no change of either column alone explains, see
+        :func:`kl_drift.joint.kl_dependence`. ``None`` for a single column.
     top_cells : tuple of CellChange
         What carries the divergence, most first.
     new_levels, vanished_levels : tuple of LevelChange
@@ -200,6 +203,7 @@ class ColumnReport:
     history_limit: float | None = None
     kl_null: float | None = None
     kl_values: float | None = None
+    kl_dependence: float | None = None
     top_cells: tuple[CellChange, ...] = ()
     new_levels: tuple[LevelChange, ...] = ()
     vanished_levels: tuple[LevelChange, ...] = ()
@@ -217,9 +221,18 @@ class ColumnReport:
         return self.jeffreys
 
     @property
+    def together(self) -> str:
+        """What two columns show together and neither alone; empty for a single column."""
+        certain = self.detected or self.status is not Status.OK
+        if self.kl_dependence is None or not certain:
+            return ""
+        return f"{nats(self.kl_dependence)} nats of it neither column shows alone"
+
+    @property
     def sentence(self) -> str:
         """The verdict in one line: status, reason, what moved most, and what lies beyond."""
-        moved = self.top_cells[:1] if self.status is not Status.OK else ()
+        moved: tuple[object, ...] = (self.together,) if self.together else ()
+        moved += self.top_cells[:1] if self.status is not Status.OK else ()
         beyond = (each for each in self.beyond if each.unlikely)
         return "; ".join([f"{self.status}: {self.reason}", *map(str, (*moved, *beyond))])
 

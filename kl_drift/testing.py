@@ -34,6 +34,7 @@ from kl_drift.bins import (
     LevelDomain,
     Number,
     NumericBins,
+    PairBins,
     level_hash,
 )
 from kl_drift.histogram import Histogram
@@ -49,6 +50,7 @@ __all__ = [
     "category_bins",
     "histograms",
     "numeric_bins",
+    "pair_bins",
     "profiles",
     "same_bins",
 ]
@@ -207,12 +209,27 @@ def bins() -> SearchStrategy[Bins]:
 
 
 @st.composite
-def histograms(draw: DrawFn, *, over: Bins | None = None, rows: int | None = None) -> Histogram:
+def pair_bins(draw: DrawFn, *, columns: tuple[str, str] = ("x", "y")) -> PairBins:
+    """Draw bins of two columns together.
+
+    Parameters
+    ----------
+    columns : (str, str)
+        Their names.
+    """
+    few = numeric_bins(max_edges=4) | category_bins(max_levels=4)
+    return PairBins(columns=columns, sides=(draw(few), draw(few)))
+
+
+@st.composite
+def histograms(
+    draw: DrawFn, *, over: Bins | PairBins | None = None, rows: int | None = None
+) -> Histogram:
     """Draw counts over bins.
 
     Parameters
     ----------
-    over : NumericBins or CategoryBins, optional
+    over : NumericBins, CategoryBins or PairBins, optional
         The bins; drawn too by default.
     rows : int, optional
         What the counts sum to; drawn too by default.
@@ -252,16 +269,22 @@ def _hashes(known: bytes) -> frozenset[bytes]:
 
 
 @st.composite
-def _counted(draw: DrawFn, over: Bins, rows: int, derived_from: str) -> ColumnProfile:
+def _counted(draw: DrawFn, over: Bins | PairBins, rows: int, derived_from: str) -> ColumnProfile:
     histogram = draw(histograms(over=over, rows=rows))
     return ColumnProfile(
-        type=_TYPE_OF[over.domain],
+        type=_type_of(over),
         histogram=histogram,
         nulls=histogram.nulls,
         range=draw(_ranges(over)) if isinstance(over, NumericBins) and rows else None,
         derived_from=derived_from,
         unseen=draw(_unseen(histogram)),
     )
+
+
+def _type_of(over: Bins | PairBins) -> str:
+    if isinstance(over, PairBins):
+        return " × ".join(map(_type_of, over.sides))
+    return _TYPE_OF[over.domain]
 
 
 @st.composite
@@ -313,6 +336,10 @@ def _fresh_columns(draw: DrawFn, rows: int, most: int) -> dict[str, ColumnProfil
             columns[name] = draw(_counted(over, rows, origin))
         else:
             columns[name] = draw(_uncounted(rows))
+    counted = [name for name, column in columns.items() if column.histogram is not None]
+    if len(counted) > 1 and draw(st.booleans()):
+        pair = draw(pair_bins(columns=(counted[0], counted[1])))
+        columns[pair.name] = draw(_counted(pair, rows, ""))
     return columns
 
 

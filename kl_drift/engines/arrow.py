@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 
 from kl_drift.arrays import decoded, level_dictionary, numbers
 from kl_drift.binning import LevelSample, NumberSample
-from kl_drift.bins import Bins, Domain, LevelDomain, Number
+from kl_drift.bins import Bins, Domain, LevelDomain, Number, PairBins
 from kl_drift.bridge import from_numpy
-from kl_drift.counting import Tally, counter, finite_range, used_levels
+from kl_drift.counting import Cells, Tally, count_pair, counter, finite_range, used_levels
 from kl_drift.engines.source import Part, Source
 from kl_drift.errors import KLDriftError, SnapshotInvalidError
 
@@ -38,6 +38,7 @@ LEVEL_LIMIT = 200_000
 """More distinct levels than this are not counted as categories."""
 
 _T = TypeVar("_T")
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +71,18 @@ def _microseconds(moments: pa.Array) -> pa.Array:
     return moments.cast(kind, safe=False).cast(pa.int64())
 
 
+class Pair(NamedTuple):
+    """Two columns that are counted together: how either is read, and over which cells."""
+
+    readings: tuple[Reading, Reading]
+    bins: PairBins
+
+
 def tally(
     source: Source,
     wanted: Mapping[str, tuple[Reading, Bins]],
     progress: Progress | None = None,
+    pairs: Mapping[str, Pair] | None = None,
 ) -> tuple[int, dict[str, Tally]]:
     """Count columns of a source over bins.
 
@@ -85,6 +94,8 @@ def tally(
         What to count, under which name.
     progress : callable, optional
         Told of the rows that are done.
+    pairs : mapping of str to Pair, optional
+        What to count together, under which name.
 
     Returns
     -------
@@ -92,17 +103,22 @@ def tally(
         The rows, and the tallies by name; the counts of each sum to the rows.
     """
     counters = {name: counter(bins) for name, (_, bins) in wanted.items()}
-    readings = {name: reading for name, (reading, _) in wanted.items()}
-    totals = {name: each.empty() for name, each in counters.items()}
+    joint = _Joint(pairs or {})
+    readings = {name: reading for name, (reading, _) in wanted.items()} | joint.readings
+    totals = {name: each.empty() for name, each in counters.items()} | joint.empty()
     rows = 0
 
     def count(_: int, part: Part) -> dict[str, Tally]:
         sums: dict[str, Tally] = {}
-        for name, array in _pieces(part, readings):
-            with _named(readings[name].column):
-                piece = counters[name].count(array)
-            sums[name] = sums[name] + piece if name in sums else piece
-        return sums
+        cells = joint.nothing()
+        for key, array in _pieces(part, readings):
+            with _named(readings[key].column):
+                if isinstance(key, _Side):
+                    cells[key].append(joint.cells(key, array))
+                    continue
+                piece = counters[key].count(array)
+            sums[key] = sums[key] + piece if key in sums else piece
+        return sums | joint.count(cells)
 
     for part, sums in _walk(source, count):
         rows += part.rows
@@ -113,9 +129,55 @@ def tally(
     return rows, totals
 
 
-def _pieces(part: Part, readings: Mapping[str, Reading]) -> Iterator[tuple[str, pa.Array]]:
+class _Side(NamedTuple):
+    """A column of pairs, read in one way and over one set of bins, for however many pairs."""
+
+    reading: Reading
+    bins: Bins
+
+
+class _Joint:
+    """Counts pairs: the cells of a whole part on either side, then both together."""
+
+    def __init__(self, pairs: Mapping[str, Pair]) -> None:
+        self._bins = {name: pair.bins for name, pair in pairs.items()}
+        self._sides = {
+            name: [_Side(*side) for side in zip(pair.readings, pair.bins.sides, strict=True)]
+            for name, pair in pairs.items()
+        }
+        self._counters = {s: counter(s.bins) for sides in self._sides.values() for s in sides}
+
+    @property
+    def readings(self) -> dict[_Side, Reading]:
+        """How the sides are read."""
+        return {side: side.reading for side in self._counters}
+
+    def empty(self) -> dict[str, Tally]:
+        """Return the tallies of no rows."""
+        return {
+            name: Tally(counts=np.zeros(bins.cells, np.int64)) for name, bins in self._bins.items()
+        }
+
+    def nothing(self) -> dict[_Side, list[Cells]]:
+        """Return what is known of a part before any piece of it."""
+        return {side: [np.empty(0, np.uint16)] for side in self._counters}
+
+    def cells(self, side: _Side, array: pa.Array) -> Cells:
+        """Return the cell of every row of a piece."""
+        return self._counters[side].side(array)
+
+    def count(self, cells: Mapping[_Side, list[Cells]]) -> dict[str, Tally]:
+        """Count the pairs of a part whose pieces have all been read."""
+        whole = {side: np.concatenate(pieces) for side, pieces in cells.items()}
+        return {
+            name: count_pair(self._bins[name], whole[first], whole[second])
+            for name, (first, second) in self._sides.items()
+        }
+
+
+def _pieces(part: Part, readings: Mapping[_Key, Reading]) -> Iterator[tuple[_Key, pa.Array]]:
     """Read every source column once and hand each piece to all that are counted from it."""
-    users: dict[str, list[str]] = {}
+    users: dict[str, list[_Key]] = {}
     for name, reading in readings.items():
         users.setdefault(reading.column, []).append(name)
     for column, array in part.read(list(users)):

@@ -34,7 +34,7 @@ def to_markdown(report: Report) -> str:
 def _row(column: ColumnReport) -> str:
     status = str(column.status) if column.status is Status.OK else f"**{column.status}**"
     why = [words.printable(column.reason)]
-    why += words.moved(column) if column.status is not Status.OK else words.support(column)
+    why += words.moved(column) if column.status is not Status.OK else words.noted(column)
     cells = [
         status,
         _escape(words.printable(column.name)),

@@ -102,7 +102,7 @@ def _row(column: ColumnReport, wide: bool) -> list[Text]:
 
 
 def _explanation(column: ColumnReport) -> str:
-    tell = words.support if column.status is Status.OK else words.moved
+    tell = words.noted if column.status is Status.OK else words.moved
     return "\n".join([words.printable(column.reason), *tell(column)])
 
 

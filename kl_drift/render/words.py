@@ -27,10 +27,16 @@ def printable(text: str) -> str:
 
 def moved(column: ColumnReport, most: int = 2) -> list[str]:
     """Say what moved in a column, a phrase each."""
-    phrases = [printable(str(cell)) for cell in column.top_cells[:most]]
+    phrases = [column.together] if column.together else []
+    phrases += [printable(str(cell)) for cell in column.top_cells[:most]]
     if column.new_levels:
         phrases.append(f"new: {levels(column.new_levels)}")
     return phrases + support(column)
+
+
+def noted(column: ColumnReport) -> list[str]:
+    """Say what is worth a phrase although the column is ok."""
+    return ([column.together] if column.together else []) + support(column)
 
 
 def support(column: ColumnReport) -> list[str]:
