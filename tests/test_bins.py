@@ -19,7 +19,7 @@ from kl_drift.bins import (
     successor,
 )
 from kl_drift.errors import BinsError
-from kl_drift.testing import bins, category_bins, numeric_bins
+from kl_drift.testing import bins, category_bins, numeric_bins, pair_bins
 
 DAY = 86_400_000_000
 THIRD_OF_FLOAT32 = float(np.float32(1 / 3))
@@ -259,7 +259,7 @@ def test_a_negative_zero_among_the_edges_is_a_zero():
     assert numeric(-0.0).digest == numeric(0.0).digest
 
 
-@given(bins(), bins())
+@given(bins() | pair_bins(), bins() | pair_bins())
 @settings(max_examples=200, deadline=None)
 def test_equal_bins_have_equal_digests_and_others_do_not(one, two):
     again = bins_from_dict(json.loads(canonical.dumps(one.to_dict())))

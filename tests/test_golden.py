@@ -48,6 +48,7 @@ def test_the_golden_profile_holds_every_domain_and_kind_of_column() -> None:
     levels = {each["domain"] for each in bins if each["kind"] == "categories"}
     assert numeric == set(get_args(Domain))
     assert levels == set(get_args(LevelDomain))
+    assert {each["kind"] for each in bins} == {"numeric", "categories", "pair"}
     reasons = {column.get("reason", "")[:12] for column in document["columns"].values()}
     assert {"", "not selected", "looks like a", "nested type ", "moves by con"} <= reasons
     findings = {column["finding"] for column in read(REPORTS[-1])["columns"]}

@@ -40,6 +40,7 @@ SELECTION = Selection(
         "moment": ("value", "hour"),
         "instant": ("value", "age"),
     },
+    pairs=(("float", "text"), ("integer", "hour(moment)")),
 )
 
 

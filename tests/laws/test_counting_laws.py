@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kl_drift.api import fit, scan
 from kl_drift.arrays import LEVELLED, NUMERIC, TEMPORAL, decoded, family_of
-from kl_drift.bins import NumericBins
-from kl_drift.counting import EdgeSearch, counter
+from kl_drift.bins import CategoryBins, NumericBins, PairBins
+from kl_drift.counting import EdgeSearch, count_pair, counter
 from kl_drift.divergence import kl_divergence
 from kl_drift.profile import merge
 from kl_drift.smoothing import smooth
@@ -99,6 +99,36 @@ def same(one, two):
         and one.range == two.range
         and one.unseen == two.unseen
     )
+
+
+def on_a_side(counts, over):
+    """Return the counts of a column as a side of a pair has them: what is not kept is one cell."""
+    if not isinstance(over, CategoryBins):
+        return counts.tolist()
+    kept, rest = counts[: over.value_cells], counts[over.other_cell] + counts[over.unseen_cell]
+    return [*kept.tolist(), int(rest), int(counts[over.null_cell])]
+
+
+@pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)
+@given(data=st.data())
+@FEW
+def test_the_marginals_of_a_pair_are_what_either_column_counts_alone(kind, data):
+    array = data.draw(arrow_arrays(kind))
+    rows = len(array)
+    other_kind = data.draw(st.sampled_from(list(ARROW_TYPES)))
+    other = data.draw(arrow_arrays(other_kind, min_size=rows, max_size=rows))
+    sides = (data.draw(bins_for(kind)), data.draw(bins_for(other_kind)))
+    over = PairBins(columns=("x", "y"), sides=sides)
+    one, two = counter(sides[0]), counter(sides[1])
+    whole = count_pair(over, one.side(array), two.side(other)).counts
+    assert whole.sum() == rows
+    table = whole.reshape(over.shape)
+    assert table.sum(axis=1).tolist() == on_a_side(one.count(array).counts, sides[0])
+    assert table.sum(axis=0).tolist() == on_a_side(two.count(other).counts, sides[1])
+    cut = data.draw(st.integers(0, rows))
+    before = count_pair(over, one.side(array.slice(0, cut)), two.side(other.slice(0, cut)))
+    after = count_pair(over, one.side(array.slice(cut)), two.side(other.slice(cut)))
+    assert same(before + after, count_pair(over, one.side(array), two.side(other)))
 
 
 @pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)

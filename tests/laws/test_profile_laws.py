@@ -18,7 +18,14 @@ from kl_drift.histogram import Histogram
 from kl_drift.policy import Policy
 from kl_drift.profile import UNSEEN_NAMES, ColumnProfile, Profile, merge
 from kl_drift.smoothing import parse_smoothing, smooth
-from kl_drift.testing import assert_profiles_equal, bins, histograms, profiles, same_bins
+from kl_drift.testing import (
+    assert_profiles_equal,
+    bins,
+    histograms,
+    pair_bins,
+    profiles,
+    same_bins,
+)
 
 LAW = settings(max_examples=100, deadline=None)
 
@@ -129,7 +136,7 @@ JUNK = st.recursive(
 )
 
 
-@given(bins(), st.data())
+@given(bins() | pair_bins(), st.data())
 @settings(max_examples=200, deadline=None)
 def test_bins_with_one_field_replaced_are_other_bins_or_refused(over, data):
     plain = over.to_dict()
