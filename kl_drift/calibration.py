@@ -31,7 +31,7 @@ from itertools import accumulate, takewhile
 import numpy as np
 
 from kl_drift import canonical
-from kl_drift.bins import Bins, CategoryBins
+from kl_drift.bins import Bins, CategoryBins, PairBins
 from kl_drift.cells import Flags, Floats
 from kl_drift.divergence import kl_divergence
 from kl_drift.errors import UsageError
@@ -315,7 +315,7 @@ def _column(
     return whole, flag
 
 
-def _expected(bins: Bins, rest: Counts, smoothing: Smoothing, *, fitted: bool) -> Floats:
+def _expected(bins: Bins | PairBins, rest: Counts, smoothing: Smoothing, *, fitted: bool) -> Floats:
     """Return the probabilities of T references."""
     if not isinstance(bins, CategoryBins):
         return smooth_reference(rest, smoothing)
