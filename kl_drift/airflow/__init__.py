@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from kl_drift.errors import did_you_mean
 
 if TYPE_CHECKING:
+    from kl_drift.airflow.checkpoint import GXCheckpointOperator
     from kl_drift.airflow.decorators import drift_check_task
     from kl_drift.airflow.exceptions import (
         DriftDetectedError,
         DriftMistakeError,
         DriftUndecidedError,
+        ExpectationsNotEvaluatedError,
+        ExpectationsUnmetError,
     )
     from kl_drift.airflow.hooks import HistoryHook
     from kl_drift.airflow.links import DriftReportLink
@@ -39,7 +42,10 @@ _HOME = {
     "DriftNotifier": "notifier",
     "DriftReportLink": "links",
     "DriftUndecidedError": "exceptions",
+    "ExpectationsNotEvaluatedError": "exceptions",
+    "ExpectationsUnmetError": "exceptions",
     "FitReferenceOperator": "operators",
+    "GXCheckpointOperator": "checkpoint",
     "HistoryHook": "hooks",
     "MergeProfilesOperator": "operators",
     "PromoteReferenceOperator": "operators",
@@ -57,7 +63,10 @@ __all__ = [
     "DriftNotifier",
     "DriftReportLink",
     "DriftUndecidedError",
+    "ExpectationsNotEvaluatedError",
+    "ExpectationsUnmetError",
     "FitReferenceOperator",
+    "GXCheckpointOperator",
     "HistoryHook",
     "MergeProfilesOperator",
     "PromoteReferenceOperator",

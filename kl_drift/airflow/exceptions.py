@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+)
 
 from kl_drift.errors import (
     ArtefactTooNewError,
@@ -20,6 +24,7 @@ from kl_drift.errors import (
     MissingExtraError,
     PlanError,
     SnapshotInvalidError,
+    SuiteError,
     UsageError,
 )
 
@@ -33,6 +38,7 @@ _MISTAKES = (
     MissingExtraError,
     PlanError,
     SnapshotInvalidError,
+    SuiteError,
     UsageError,
 )
 
@@ -47,6 +53,14 @@ class DriftUndecidedError(AirflowFailException):
 
 class DriftMistakeError(AirflowFailException):
     """A mistake in a plan, a column or an argument; no retry can mend it."""
+
+
+class ExpectationsUnmetError(AirflowFailException):
+    """Expectations of a checkpoint are not met. The task fails without a retry."""
+
+
+class ExpectationsNotEvaluatedError(AirflowException):
+    """Expectations of a checkpoint could not be evaluated, which says nothing about the data."""
 
 
 @contextmanager

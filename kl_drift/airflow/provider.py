@@ -18,9 +18,13 @@ def get_provider_info() -> dict[str, Any]:
         "name": "kl-drift",
         "description": "Drift of feature columns between Parquet snapshots, measured as "
         "Kullback-Leibler divergence.",
-        "integrations": [{"integration-name": _INTEGRATION, "tags": ["software"]}],
+        "integrations": [
+            {"integration-name": _INTEGRATION, "tags": ["software"]},
+            {"integration-name": "Great Expectations", "tags": ["software"]},
+        ],
         "operators": [
             {"integration-name": _INTEGRATION, "python-modules": [f"{_HERE}.operators"]},
+            {"integration-name": "Great Expectations", "python-modules": [f"{_HERE}.checkpoint"]},
         ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": [f"{_HERE}.hooks"]}],
         "connection-types": [

@@ -87,7 +87,7 @@ def _line(column: Mapping[str, Any]) -> str:
 def outcomes(result: CheckpointResult) -> list[Outcome]:
     """Return what each kl-drift expectation of a checkpoint said, failed ones first."""
     found = [
-        _outcome(each, run) for run in result.run_results.values() for each in _of_kl_drift(run)
+        outcome(each, run) for run in result.run_results.values() for each in _of_kl_drift(run)
     ]
     return sorted(found, key=lambda outcome: outcome.success)
 
@@ -98,7 +98,8 @@ def _of_kl_drift(run: ExpectationSuiteValidationResult) -> Iterator[ExpectationV
             yield each
 
 
-def _outcome(each: ExpectationValidationResult, run: ExpectationSuiteValidationResult) -> Outcome:
+def outcome(each: ExpectationValidationResult, run: ExpectationSuiteValidationResult) -> Outcome:
+    """Return what one kl-drift expectation said."""
     config = each.expectation_config
     assert config is not None  # noqa: S101 - narrows the type; the caller has checked
     details = (each.result or {}).get("details") or {}
