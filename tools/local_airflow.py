@@ -173,6 +173,7 @@ def _environment(instance: LocalAirflow, dags: Sequence[Path]) -> dict[str, str]
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{instance.home}/airflow.db",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(instance.logs),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "GX_ANALYTICS_ENABLED": "False",
         "NO_PROXY": ",".join(filter(None, [inherited.get("NO_PROXY"), HOST])),
         "PYTHONUNBUFFERED": "1",
     }

@@ -37,15 +37,27 @@ class Live:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
-    def trigger(self, dag: str, **conf: object) -> str:
-        """Start a run of a DAG, and return its path in the API."""
+    def unpause(self, dag: str) -> None:
         self.until(f"{dag} is parsed", lambda: self.client.get(f"/api/v2/dags/{dag}").is_success)
         self.ask("PATCH", f"dags/{dag}", is_paused=False)
-        answer = self.client.post(
-            f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf}
-        )
-        assert answer.is_success, answer.text
-        return f"dags/{dag}/dagRuns/{answer.json()['dag_run_id']}"
+
+    def trigger(self, dag: str, **conf: object) -> str:
+        """Start a run of a DAG, and return its path in the API."""
+        self.unpause(dag)
+        run = self.ask("POST", f"dags/{dag}/dagRuns", logical_date=None, conf=conf)
+        return f"dags/{dag}/dagRuns/{run['dag_run_id']}"
+
+    def only_run(self, dag: str) -> str:
+        """Return the path of a run that nobody triggered by hand, once there is one."""
+        runs: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            runs[:] = self.ask("GET", f"dags/{dag}/dagRuns")["dag_runs"]
+            return bool(runs)
+
+        self.until(f"a run of {dag}", there)
+        (run,) = runs
+        return f"dags/{dag}/dagRuns/{run['dag_run_id']}"
 
     def end(self, run: str) -> str:
         """Wait until a run is over, and return its state."""
@@ -63,12 +75,20 @@ class Live:
         return {name: task["state"] for name, task in self.tasks(run).items()}
 
     def log(self, run: str, task: str, attempt: int = 1) -> str:
-        """Return the lines of a task's log, as its page shows them."""
+        """Return the lines of a task's log and the errors in it, as its page shows them."""
         lines = self.ask("GET", f"{run}/taskInstances/{task}/logs/{attempt}")["content"]
-        return "\n".join(line["event"] for line in lines)
+        return "\n".join(
+            line["event"]
+            + "".join(
+                f"\n{e['exc_type']}: {e['exc_value']}" for e in line.get("error_detail") or ()
+            )
+            for line in lines
+        )
 
-    def xcom(self, run: str, task: str, key: str = "return_value") -> Any:
-        return self.ask("GET", f"{run}/taskInstances/{task}/xcomEntries/{key}")["value"]
+    def xcom(self, run: str, task: str, part: int = -1) -> Any:
+        """Return what a task returned, or one of its mapped parts."""
+        entry = f"{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
+        return self.ask("GET", f"{entry}&map_index={part}")["value"]
 
     def until(self, what: str, holds: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE

@@ -1,18 +1,112 @@
-"""A complete Airflow, started as `make airflow` starts it, asked over its REST API."""
+"""A complete Airflow, started as `make airflow` starts it, asked over its REST API.
+
+One test, since starting Airflow takes half a minute: the runs are triggered together, and then
+looked at one by one.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from email.message import Message
 from pathlib import Path
+from typing import Any
 
-from live import airflow
+from live import Live, airflow, free_port
+from receivers import http_endpoint, mail_server
 
 HERE = Path(__file__).parent
+DAGS = [HERE.parent.parent / "dags", HERE / "dags"]
 
 
-def test_a_run_from_its_trigger_to_its_end(tmp_path: Path) -> None:
-    with airflow(tmp_path / "airflow", [HERE / "dags"], {}) as live:
-        run = live.trigger("drift_nothing")
-        assert live.end(run) == "success"
-        assert live.states(run) == {"answer": "success"}
-        assert live.xcom(run, "answer") == 42
-        assert "Done" in live.log(run, "answer")
+def test_from_the_trigger_to_the_report_and_the_alert(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 this is no Parquet file")
+    smtp_port = free_port()
+    with mail_server(smtp_port) as mails, http_endpoint() as (http_port, posts):
+        environment = {
+            "AIRFLOW_CONN_SMTP_DEFAULT": f"smtp://127.0.0.1:{smtp_port}?disable_ssl=true&disable_tls=true",
+            "KL_DRIFT_DATA": str(tmp_path / "data"),
+            "KL_DRIFT_TEST_ALERTS": f"json://127.0.0.1:{http_port}/",
+            "KL_DRIFT_TEST_BROKEN": str(broken),
+        }
+        with airflow(tmp_path / "airflow", DAGS, environment) as live:
+            drift, warning, unreadable, promotion, mapped = (
+                live.trigger(dag)
+                for dag in (
+                    "drift_found", "drift_only_warns", "drift_unreadable", "drift_promote",
+                    "drift_map_reduce",
+                )
+            )  # fmt: skip
+            live.unpause("drift_heard_of")
+            assert live.ask("GET", "importErrors")["import_errors"] == []
+            drift_fails_without_a_retry(live, drift)
+            its_log_and_xcom_say_what_drifted(live, drift)
+            mail_and_post_say_what_drifted(mails, posts)
+            a_warning_triggers_who_waits_for_the_asset(live, warning)
+            unreadable_data_is_retried(live, unreadable)
+            a_person_approves_the_new_reference(live, promotion)
+            the_parts_were_mapped(live, mapped)
+
+
+def drift_fails_without_a_retry(live: Live, run: str) -> None:
+    assert live.end(run) == "failed"
+    (task,) = live.tasks(run).values()
+    assert (task["state"], task["try_number"], task["max_tries"]) == ("failed", 1, 1)
+
+
+def its_log_and_xcom_say_what_drifted(live: Live, run: str) -> None:
+    log = live.log(run, "check")
+    assert re.search(r"drift +air_time +0\.\d+", log)
+    assert "DriftDetectedError: drift_found.check: drift: 1 of 3 columns drifted" in log
+    summary = live.xcom(run, "check")
+    assert summary["status"] == "drift"
+    assert summary["drifted"] == ["air_time"]
+
+
+def mail_and_post_say_what_drifted(
+    mails: Sequence[Message], posts: Sequence[dict[str, Any]]
+) -> None:
+    (mail,) = mails
+    assert mail["To"] == "data@example.org"
+    assert "air_time" in str(mail["Subject"])
+    (post,) = [each for each in posts if "drift_found" in each["title"]]
+    assert "air_time: KL" in post["message"]
+
+
+def a_warning_triggers_who_waits_for_the_asset(live: Live, run: str) -> None:
+    assert live.end(run) == "success"
+    (event,) = live.ask("GET", "assets/events?source_dag_id=drift_only_warns")["asset_events"]
+    assert event["extra"]["kl_drift"]["status"] == "drift"
+    heard = live.only_run("drift_heard_of")
+    assert live.end(heard) == "success"
+    assert live.xcom(heard, "hear") == "drift"
+
+
+def unreadable_data_is_retried(live: Live, run: str) -> None:
+    assert live.end(run) == "failed"
+    (task,) = live.tasks(run).values()
+    assert (task["state"], task["try_number"]) == ("failed", 2)
+    for attempt in (1, 2):
+        assert "broken.parquet" in live.log(run, "check", attempt)
+
+
+def a_person_approves_the_new_reference(live: Live, run: str) -> None:
+    live.until("somebody is asked", lambda: live.states(run)["approve"] == "awaiting_input")
+    assert live.states(run)["promote"] is None
+    asked = live.ask("GET", f"{run}/taskInstances/approve/-1/hitlDetails")
+    assert asked["subject"] == "Is 2013-07 the new normal?"
+    assert "| air_time | drift |" in asked["body"]
+    live.ask("PATCH", f"{run}/taskInstances/approve/-1/hitlDetails", chosen_options=["Approve"])
+    assert live.end(run) == "success"
+    assert live.xcom(run, "promote")["profile"] == live.xcom(run, "check")["profile"]
+
+
+def the_parts_were_mapped(live: Live, run: str) -> None:
+    assert live.end(run) == "success"
+    parts = [task for task in live.tasks(run).values() if task["task_id"] == "scan"]
+    assert [part["rendered_map_index"] for part in parts] == [
+        f"flights of 2013-0{month}" for month in (4, 5, 6)
+    ]
+    rows = sum(live.xcom(run, "scan", part=number)["rows"] for number in range(3))
+    assert live.xcom(run, "merge")["rows"] == rows
