@@ -1,13 +1,16 @@
-"""The figures and the tables of explanation/statistics.md, measured with kl_drift itself.
+"""The figures and the tables of the explanations, measured with kl_drift itself.
 
 `python docs/figures/make.py` draws every figure beside this file and prints every table. Each
-function that measures is seeded, and a test holds the page to the tables.
+function that measures is seeded, and a test holds the pages to the tables. The year of flights was
+measured by year.py, which takes some minutes; here it is drawn.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,9 @@ FLIGHTS = HERE.parents[1] / "examples" / "flights"
 MONTHS = [f"2013-{month:02d}" for month in range(1, 13)]
 SEED = 20130101
 ROWS = 100_000
+
+YEAR = json.loads((HERE / "year.json").read_text(encoding="utf-8"))
+JUDGED = [day for day in YEAR if "status" in day]
 
 GREY, BLUE, ORANGE, GREEN, RED = "#8a8f98", "#0072b2", "#e69f00", "#009e73", "#d55e00"
 
@@ -451,11 +457,156 @@ def _limit(axes: Axes, limit: float, name: str, colour: str) -> None:
     axes.annotate(f"{name} limit", (2.0, limit), color=colour, fontsize=8, va="bottom", ha="center")
 
 
+# What happened in a year of flights, day by day?
+
+DEFAULT_RULE = "the 28 days before, learned limits"
+KINDS = {"event": "events", "between": "days between", "ordinary": "ordinary days"}
+
+
+def status_by(rule: str, day: dict[str, Any]) -> str:
+    return day["status"] if rule == DEFAULT_RULE else day["others"][rule]
+
+
+def year_rules_table() -> str:
+    """Return how many days of each kind each rule names, or cannot tell."""
+    counts = {kind: sum(day["kind"] == kind for day in JUDGED) for kind in KINDS}
+    return table(
+        ["compared with, by", *(f"{KINDS[kind]} ({n})" for kind, n in counts.items())],
+        (
+            [f"**{rule}**" if rule == DEFAULT_RULE else rule, *(said(rule, kind) for kind in KINDS)]
+            for rule in (*JUDGED[0]["others"], DEFAULT_RULE)
+        ),
+    )
+
+
+def said(rule: str, kind: str) -> str:
+    found = [status_by(rule, day) for day in JUDGED if day["kind"] == kind]
+    undecided = found.count("undecided")
+    named = f"{found.count('drift')} named"
+    return f"{named}, {undecided} undecided" if undecided else named
+
+
+def days_table(days: Iterable[dict[str, Any]]) -> str:
+    return table(
+        ["day", "flights", "cancelled", "an hour late", "KL of dep_delay", "its limit", "named"],
+        (
+            [
+                f"{date.fromisoformat(day['date']):%a %d %b}",
+                f"{day['flights']:,}",
+                *(f"{day[share]:.1%}".replace("%", " %") for share in ("cancelled", "late")),
+                f"{day['kl']['dep_delay']:.2f}",
+                f"{day['limit']['dep_delay']:.2f}",
+                ", ".join(f"`{name}`" for name in day["drifted"]) or "–",
+            ]
+            for day in days
+        ),
+    )
+
+
+def events() -> list[dict[str, Any]]:
+    return [day for day in JUDGED if day["kind"] == "event"]
+
+
+def year_worst_table() -> str:
+    """Return the days on which more than a tenth of the flights was cancelled."""
+    return days_table(day for day in events() if day["cancelled"] > 0.1)
+
+
+def year_missed_table() -> str:
+    return days_table(day for day in events() if day["status"] != "drift")
+
+
+def year_false_table() -> str:
+    return days_table(
+        day for day in JUDGED if day["kind"] == "ordinary" and day["status"] == "drift"
+    )
+
+
+INK, PALE, PALER = "#30363d", "#cfe0ec", "#e9edf1"
+LOOKS: dict[str, tuple[str, str]] = {
+    "history": ("white", "#c8ccd1"),
+    "history, taken out": ("#c8ccd1", "#c8ccd1"),
+    "ordinary, quiet": (PALE, PALE),
+    "between, quiet": ("#9dbfd8", "#9dbfd8"),
+    "event, named": (RED, RED),
+    "event, missed": ("white", RED),
+    "between, named": (ORANGE, ORANGE),
+    "ordinary, named": (INK, INK),
+}
+"""Fill and edge of a day in the calendar."""
+
+
+def look(day: dict[str, Any]) -> str:
+    if "status" not in day:
+        return "history, taken out" if day["acknowledged"] else "history"
+    if day["status"] == "drift":
+        return f"{day['kind']}, named"
+    return "event, missed" if day["kind"] == "event" else f"{day['kind']}, quiet"
+
+
+def draw_calendar(figure: Figure) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes = figure.subplots()
+    for day in YEAR:
+        when, (fill, edge) = date.fromisoformat(day["date"]), LOOKS[look(day)]
+        place = (when.day - 0.42, when.month - 0.42)
+        axes.add_patch(Rectangle(place, 0.84, 0.84, facecolor=fill, edgecolor=edge, linewidth=1.2))
+    axes.set(xlim=(0.4, 31.6), ylim=(12.6, 0.4), aspect="equal")
+    axes.set_xticks([1, 5, 10, 15, 20, 25, 31])
+    axes.set_yticks(range(1, 13), [f"{date(2013, month, 1):%b}" for month in range(1, 13)])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    shown = [
+        Rectangle((0, 0), 1, 1, facecolor=fill, edgecolor=edge, label=f"{name} ({count})")
+        for name, (fill, edge) in LOOKS.items()
+        if (count := sum(look(day) == name for day in YEAR))
+    ]
+    figure.legend(handles=shown, ncols=4, loc="outside lower center", frameon=False, fontsize=8)
+
+
+def draw_year(figure: Figure) -> None:
+    delay, air, number = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
+    for axes, name in ((delay, "dep_delay"), (air, "air_time"), (number, "flight")):
+        draw_days(axes, name)
+    for day in sorted(events(), key=lambda day: day["kl"]["dep_delay"])[-8:]:
+        label = f"{date.fromisoformat(day['date']):%-d %b}"
+        place = (date.fromisoformat(day["date"]), day["kl"]["dep_delay"])
+        delay.annotate(label, place, (0, 5), textcoords="offset points", fontsize=7, ha="center")
+    delay.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.08), frameon=False, fontsize=8)
+    number.set_xticks(
+        [date(2013, month, 1) for month in range(1, 13)],
+        [f"{date(2013, month, 1):%b}" for month in range(1, 13)],
+        ha="left",
+    )
+    figure.supylabel("KL, nats", fontsize=9)
+
+
+def draw_days(axes: Axes, name: str) -> None:
+    days = [day for day in YEAR if "kl" in day]
+    when = [date.fromisoformat(day["date"]) for day in days]
+    kl = np.array([day["kl"][name] for day in days])
+    quiet = np.array([name not in day.get("drifted", ()) for day in days])
+    limits = [day.get("limit", {}).get(name, np.nan) for day in days]
+    still = [day.get("kl_still", {}).get(name, np.nan) for day in days]
+    named = [day for day, calm in zip(when, quiet, strict=True) if not calm]
+    axes.semilogy(when, still, color=ORANGE, linewidth=0.8, label="against January to March")
+    axes.semilogy(when, np.where(quiet, kl, np.nan), ".", color=BLUE, markersize=3.5,
+                  label="against the 28 days before")  # fmt: skip
+    axes.semilogy(named, kl[~quiet], "o", color=RED, markersize=4.5, label="named")
+    axes.step(when, limits, color=INK, linewidth=1, where="mid", label="learned limit")
+    axes.set_title(name, loc="left", fontfamily="monospace")
+    axes.set_xlim(date(2013, 1, 1), date(2014, 1, 1))
+    axes.minorticks_off()
+
+
 FIGURES: dict[str, tuple[Callable[[Figure], None], float]] = {
     "share-kept": (draw_share_kept, 3.2),
     "atoms": (draw_atoms, 3.0),
     "false-kl": (draw_false_kl, 3.6),
     "flights": (draw_delays, 4.2),
+    "calendar": (draw_calendar, 4.0),
+    "year": (draw_year, 6.2),
 }
 """What is drawn under which name, and its height in inches."""
 
@@ -468,6 +619,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "unseen": unseen_table,
     "directions": directions_table,
     "flights": delays_table,
+    "year-rules": year_rules_table,
+    "year-worst": year_worst_table,
+    "year-missed": year_missed_table,
+    "year-false": year_false_table,
 }
 
 
