@@ -562,41 +562,59 @@ def draw_calendar(figure: Figure) -> None:
         for name, (fill, edge) in LOOKS.items()
         if (count := sum(look(day) == name for day in YEAR))
     ]
-    figure.legend(handles=shown, ncols=4, loc="outside lower center", frameon=False, fontsize=8)
+    figure.legend(
+        handles=shown, ncols=4, loc="outside lower center", frameon=False, fontsize=8,
+        handlelength=1, handleheight=1,
+    )  # fmt: skip
 
 
 def draw_year(figure: Figure) -> None:
-    delay, air, number = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
-    for axes, name in ((delay, "dep_delay"), (air, "air_time"), (number, "flight")):
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
+    for axes, name in zip(panels, YEAR[-1]["kl"], strict=True):
         draw_days(axes, name)
-    for day in sorted(events(), key=lambda day: day["kl"]["dep_delay"])[-8:]:
-        label = f"{date.fromisoformat(day['date']):%-d %b}"
-        place = (date.fromisoformat(day["date"]), day["kl"]["dep_delay"])
-        delay.annotate(label, place, (0, 5), textcoords="offset points", fontsize=7, ha="center")
-    delay.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.08), frameon=False, fontsize=8)
-    number.set_xticks(
-        [date(2013, month, 1) for month in range(1, 13)],
-        [f"{date(2013, month, 1):%b}" for month in range(1, 13)],
-        ha="left",
-    )
+    for day in apart(events()):
+        when, kl = date.fromisoformat(day["date"]), day["kl"]["dep_delay"]
+        panels[0].annotate(
+            f"{when.day} {when:%b}", (when, kl), (0, 5), textcoords="offset points", fontsize=7,
+            ha="center",
+        )  # fmt: skip
+    panels[0].annotate("the first history", (0.01, 0.03), xycoords="axes fraction", fontsize=8)
+    first = [date(2013, month, 1) for month in range(1, 13)]
+    panels[-1].set_xticks(first, [f"{each:%b}" for each in first], ha="left")
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=4, loc="outside upper center", frameon=False, fontsize=8)
     figure.supylabel("KL, nats", fontsize=9)
 
 
+def apart(days: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the days of the largest KL that stand two weeks apart, as their labels need it."""
+    chosen: list[dict[str, Any]] = []
+    for day in sorted(days, key=lambda day: -day["kl"]["dep_delay"])[:16]:
+        when = date.fromisoformat(day["date"])
+        if all(abs((when - date.fromisoformat(each["date"])).days) > 13 for each in chosen):
+            chosen.append(day)
+    return chosen
+
+
 def draw_days(axes: Axes, name: str) -> None:
+    from matplotlib.ticker import FuncFormatter
+
     days = [day for day in YEAR if "kl" in day]
     when = [date.fromisoformat(day["date"]) for day in days]
     kl = np.array([day["kl"][name] for day in days])
-    quiet = np.array([name not in day.get("drifted", ()) for day in days])
-    limits = [day.get("limit", {}).get(name, np.nan) for day in days]
     still = [day.get("kl_still", {}).get(name, np.nan) for day in days]
-    named = [day for day, calm in zip(when, quiet, strict=True) if not calm]
-    axes.semilogy(when, still, color=ORANGE, linewidth=0.8, label="against January to March")
-    axes.semilogy(when, np.where(quiet, kl, np.nan), ".", color=BLUE, markersize=3.5,
-                  label="against the 28 days before")  # fmt: skip
-    axes.semilogy(named, kl[~quiet], "o", color=RED, markersize=4.5, label="named")
+    limits = [day.get("limit", {}).get(name, np.nan) for day in days]
+    named = np.array([name in day.get("drifted", ()) for day in days])
+    axes.axvspan(date(2013, 1, 1), date.fromisoformat(JUDGED[0]["date"]), color=PALER, linewidth=0)
+    if name != "dep_delay":
+        axes.plot(when, still, color=ORANGE, linewidth=0.9, label="against January to March")
+    axes.plot(when, np.where(named, np.nan, kl), ".", color=BLUE, markersize=3.5,
+              label="against the 28 days before")  # fmt: skip
+    axes.plot(when, np.where(named, kl, np.nan), "o", color=RED, markersize=4.5, label="named")
     axes.step(when, limits, color=INK, linewidth=1, where="mid", label="learned limit")
     axes.set_title(name, loc="left", fontfamily="monospace")
-    axes.set_xlim(date(2013, 1, 1), date(2014, 1, 1))
+    axes.set(xlim=(date(2013, 1, 1), date(2014, 1, 1)), yscale="log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.minorticks_off()
 
 
@@ -605,7 +623,7 @@ FIGURES: dict[str, tuple[Callable[[Figure], None], float]] = {
     "atoms": (draw_atoms, 3.0),
     "false-kl": (draw_false_kl, 3.6),
     "flights": (draw_delays, 4.2),
-    "calendar": (draw_calendar, 4.0),
+    "calendar": (draw_calendar, 3.9),
     "year": (draw_year, 6.2),
 }
 """What is drawn under which name, and its height in inches."""
