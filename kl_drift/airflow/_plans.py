@@ -76,6 +76,7 @@ def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
         "reference": _storage.snapshot_keys(task.reference),
         **_columns(task),
         **({"limits": task.limits} if task.limits else {}),
+        **({"history": history} if (history := _history(task)) else {}),
     }
     return Plan.from_dict(mapping, path=_name(context))
 
@@ -105,7 +106,9 @@ def _columns(task: Any) -> dict[str, Any]:
 def _history(task: Any) -> str:
     if task.history and task.history_conn_id:
         raise UsageError("history= and history_conn_id= contradict each other; give one")
-    return _storage.history_url(task.history_conn_id) if task.history_conn_id else task.history
+    if task.history_conn_id:
+        return _storage.history_url(task.history_conn_id)
+    return str(task.history or "")
 
 
 def _name(context: Mapping[str, Any]) -> str:

@@ -86,8 +86,9 @@ def check_drift(task: Any, context: Mapping[str, Any]) -> Summary:
 
     _outcome.check_actions(on_drift=task.on_drift, on_undecided=task.on_undecided)
     plan = plan_of(task, context)
-    outputs = _outputs(task, plan)
-    profile, report = judge(plan, current=_current(task))
+    current = _current(task)
+    outputs = _outputs(task, plan, current)
+    profile, report = judge(plan, current=current)
     saved = _write(task, context, outputs, profile, report)
     if plan.history:
         _record(plan, profile, report)
@@ -114,11 +115,11 @@ def _current(task: Any) -> Any:
     return snapshot(value, task.conn_id)
 
 
-def _outputs(task: Any, plan: Plan) -> dict[str, str]:
+def _outputs(task: Any, plan: Plan, current: object) -> dict[str, str]:
     """Return where results go: what the task says goes before what the plan says."""
     stated = {name: getattr(task, name) for name in ("report", "html", "profile")}
     outputs = {name: where or getattr(plan.output, name) for name, where in stated.items()}
-    taken = {plan.reference.path, plan.current.path if plan.current else ""}
+    taken = {getattr(each, "path", "") for each in (plan.reference, plan.current, current)}
     for name, where in outputs.items():
         if where and name != "html":
             _check_name(name, where)

@@ -45,7 +45,6 @@ class _DriftCheckDecoratedOperator(DecoratedOperator, DriftCheckOperator):
             python_callable=python_callable,
             op_args=op_args,
             op_kwargs=op_kwargs,
-            multiple_outputs=False,
             **kwargs,
         )
 
@@ -93,6 +92,7 @@ def drift_check_task(
     """
     return task_decorator_factory(
         python_callable=python_callable,
+        multiple_outputs=False,  # a mapping that is returned holds arguments, not results
         decorated_operator_class=_DriftCheckDecoratedOperator,
         **kwargs,
     )

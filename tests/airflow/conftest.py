@@ -33,6 +33,7 @@ def _settings(home: Path) -> dict[str, str]:
     bundles = [_bundle("dags-folder", ROOT / "dags"), _bundle("tests", ROOT / "tests/airflow/dags")]
     return {
         "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "known to these tests only, and long enough for HS512" * 2,
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "3",

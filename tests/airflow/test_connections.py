@@ -1,0 +1,222 @@
+"""Airflow's connections: an S3 server for real, a history, and secrets that stay where they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow import fs
+from structlog.testing import capture_logs
+
+from kl_drift import History, Snapshot
+from kl_drift.airflow import (
+    DriftCheckOperator,
+    FitReferenceOperator,
+    HistoryHook,
+    PromoteReferenceOperator,
+)
+from kl_drift.airflow._storage import history_url, located, with_connection
+from kl_drift.errors import UsageError
+
+FLIGHTS = Path(__file__).parent.parent.parent / "examples" / "flights"
+SECRET = "s3cr3t/with+signs"  # noqa: S105 - the server takes any
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone() -> Iterator[None]:
+    """Keep whatever credentials this machine has out of the tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patched.delenv(name)
+        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="module")
+def lake(_alone: None) -> Iterator[str]:
+    """Run an S3 server with the flights, and a connection `lake` to it; return its address."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    files = fs.S3FileSystem(
+        access_key="AKIAEXAMPLE", secret_key=SECRET, endpoint_override=f"{host}:{port}",
+        scheme="http", region="us-east-1", allow_bucket_creation=True,
+    )  # fmt: skip
+    files.create_dir("bucket")
+    for month in ("2013-01", "2013-02"):
+        part = f"month={month}/part-0.parquet"
+        with files.open_output_stream(f"bucket/flights/{part}") as stream:
+            stream.write((FLIGHTS / part).read_bytes())
+    extra = {"endpoint_url": f"http://{host}:{port}", "region_name": "us-east-1"}
+    conn = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": SECRET, "extra": extra}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AIRFLOW_CONN_LAKE", json.dumps(conn))
+        yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def context() -> Any:
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1, xcom={})
+    ti.xcom_push = lambda key, value: ti.xcom.update({key: value})
+    return {"ti": ti, "run_id": "run", "outlets": [], "outlet_events": {}}
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_check_in_an_object_store_from_fit_to_pointer(
+    context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__KL_DRIFT__REPORTS_FOLDER", "s3://lake@bucket/reports")
+    with capture_logs() as logged:
+        fit = FitReferenceOperator(
+            task_id="fit", snapshot="s3://bucket/flights/month=2013-01", columns=["dep_time"],
+            profile="s3://bucket/out/january.json", conn_id="lake",
+        )  # fmt: skip
+        fitted = fit.execute(context)
+        assert fitted["profile"] == "s3://lake@bucket/out/january.json"
+        check = DriftCheckOperator(
+            task_id="check", reference=fitted,
+            current={"path": "s3://lake@bucket/flights", "where": {"month": "2013-02"}},
+            limits={"warn": 5.0, "drift": 6.0, "null_drift": 5.0},
+            profile="s3://lake@bucket/out/february.json", html="s3://lake@bucket/out/page.html",
+            pointer="s3://lake@bucket/out/pointer.json",
+        )  # fmt: skip
+        summary = check.execute(context)
+        promote = PromoteReferenceOperator(
+            task_id="promote", profile=summary, pointer="s3://lake@bucket/out/pointer.json"
+        )
+        promote.execute(context)
+        check.profile = None
+        again = check.execute(context)
+    assert summary["status"] == "ok"
+    assert again["reference"]["rows"] == summary["current"]["rows"], "the promoted one"
+    seen = [logged, context["ti"].xcom, summary, fitted, repr(check), vars(fit), check.findings]
+    assert SECRET not in repr(seen)
+    assert "AKIAEXAMPLE" not in repr(seen)
+
+
+@pytest.mark.usefixtures("lake")
+def test_the_path_of_airflow_is_a_location() -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    from kl_drift.airflow._plans import snapshot
+
+    named = snapshot(ObjectStoragePath("s3://lake@bucket/flights"), None)
+    assert (named.path, named.options["access_key"]) == ("s3://bucket/flights", "AKIAEXAMPLE")
+    assert SECRET not in repr(named)
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_snapshot_keeps_its_own_keys(lake: str) -> None:
+    from kl_drift.airflow._plans import snapshot
+
+    own = Snapshot(path="s3://lake@bucket/flights", label="flights", options={"scheme": "http"})
+    named = snapshot(own, None)
+    assert named.label == "flights"
+    assert named.options == {
+        "scheme": "http", "access_key": "AKIAEXAMPLE", "secret_key": SECRET,
+        "region": "us-east-1", "endpoint_override": lake,
+    }  # fmt: skip
+
+
+def test_a_location_names_its_connection_and_holds_no_credentials() -> None:
+    assert located("/data/x.json", "lake") == ("/data/x.json", {})
+    assert located("relative@odd/x.json") == ("relative@odd/x.json", {})
+    assert located("file:///data/x.json", "lake") == ("file:///data/x.json", {})
+    assert located("s3://bucket/a@b") == ("s3://bucket/a@b", {})
+    assert with_connection("s3://bucket/x.json", "lake") == "s3://lake@bucket/x.json"
+    assert with_connection("s3://own@bucket/x.json", "lake") == "s3://own@bucket/x.json"
+    assert with_connection("/data/x.json", "lake") == "/data/x.json"
+    for leaky in (
+        f"s3://AKIA:{SECRET}@bucket/x", "s3://bucket/x?secret_key=hush", "gs://u:hush@bucket/x",
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="holds credentials or options") as caught:
+            located(leaky)
+        assert "hush" not in str(caught.value)
+        assert SECRET.partition("/")[0] not in str(caught.value)
+
+
+def _connect(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> str:
+    monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", json.dumps(fields))
+    return "elsewhere"
+
+
+def test_the_usual_extras_of_aws_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {
+        "aws_access_key_id": "AKIA", "aws_secret_access_key": SECRET, "aws_session_token": "tok",
+        "service_config": {"s3": {"endpoint_url": "http://127.0.0.1:9"}},
+        "role_arn": "arn:aws:iam::1:role/r", "assume_role_kwargs": {"ExternalId": "e"},
+    }  # fmt: skip
+    conn = _connect(monkeypatch, conn_type="aws", extra=extra)
+    assert located("s3://bucket/x", conn)[1] == {
+        "access_key": "AKIA", "secret_key": SECRET, "session_token": "tok", "external_id": "e",
+        "endpoint_override": "http://127.0.0.1:9", "role_arn": "arn:aws:iam::1:role/r",
+    }  # fmt: skip
+
+
+def test_google_is_read_as_far_as_it_goes_and_refused_beyond(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind = "google_cloud_platform"
+    conn = _connect(monkeypatch, conn_type=kind, extra={"token": SECRET, "project": "p"})
+    assert located("gs://elsewhere@b/x") == (
+        "gs://b/x", {"access_token": SECRET, "project_id": "p"}
+    )  # fmt: skip
+    _connect(monkeypatch, conn_type=kind, extra={"is_anonymous": True})
+    assert located("gs://b/x", conn)[1] == {"anonymous": "true"}
+    _connect(monkeypatch, conn_type=kind, extra={"keyfile_dict": SECRET})
+    with pytest.raises(UsageError, match="keyfile_dict cannot be read here; set GOOGLE") as caught:
+        located("gs://b/x", conn)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        (
+            {"conn_type": "postgres", "host": "db", "schema": "drift", "port": 5433,
+             "login": "me@work", "password": "p/w"},
+            "postgresql://me%40work:p%2Fw@db:5433/drift",
+        ),
+        ({"conn_type": "kl_drift", "host": "db", "schema": "drift"}, "postgresql://db/drift"),
+        ({"conn_type": "sqlite", "host": "/data/history.sqlite"}, "/data/history.sqlite"),
+    ],
+)  # fmt: skip
+def test_a_history_is_where_its_connection_says(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], url: str
+) -> None:
+    assert history_url(_connect(monkeypatch, **fields)) == url
+
+
+def test_a_connection_to_nowhere_is_no_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="expected a host with a database"):
+        history_url(_connect(monkeypatch, conn_type="kl_drift"))
+
+
+def test_a_check_is_recorded_in_the_history_of_a_connection(
+    context: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = str(tmp_path / "history.sqlite")
+    conn = _connect(monkeypatch, conn_type="kl_drift", host=where)
+    hook = HistoryHook(conn)
+    assert hook.test_connection() == (True, f"the history at {where} can be read")
+    DriftCheckOperator(
+        task_id="check", reference=str(FLIGHTS / "month=2013-01"), check="flights",
+        current=str(FLIGHTS / "month=2013-02"), columns=["dep_time"], history_conn_id=conn,
+        limits={"warn": 5.0, "drift": 6.0, "null_drift": 5.0},
+    ).execute(context)  # fmt: skip
+    assert len(hook.get_conn().reports("flights")) == len(History.open(where).reports("flights"))
+    assert len(hook.get_conn().reports("flights")) == 1
+    _connect(
+        monkeypatch, conn_type="postgres", host="127.0.0.1", port=1, schema="d", login="u",
+        password=SECRET,
+    )  # fmt: skip
+    works, said = hook.test_connection()
+    assert not works
+    assert SECRET not in said

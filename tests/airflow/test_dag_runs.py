@@ -1,0 +1,93 @@
+"""Whole DAGs in a real Airflow: states, tries, what reaches XCom, links and assets' state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAGS = Path(__file__).parent / "dags"
+pytestmark = pytest.mark.usefixtures("airflow_db")
+
+
+def run(dag_id: str, out: Path) -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(str(DAGS / "drift_walks.py"), bundle_name="tests")
+    assert bag.import_errors == {}
+    return bag.dags[dag_id].test(run_conf={"out": str(out)})
+
+
+def states(done: Any) -> dict[str, str]:
+    return {
+        ti.task_id + (f"[{ti.map_index}]" if ti.map_index >= 0 else ""): str(ti.state)
+        for ti in done.get_task_instances()
+    }
+
+
+def tries(done: Any) -> dict[str, int]:
+    return {ti.task_id: ti.try_number for ti in done.get_task_instances()}
+
+
+def xcom(done: Any, task_id: str, key: str = "return_value") -> Any:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        query = XComModel.get_many(
+            run_id=done.run_id, key=key, task_ids=task_id, dag_ids=done.dag_id
+        )
+        return XComModel.deserialize_value(session.execute(query).scalars().one())
+
+
+def test_a_snapshot_spreads_over_tasks_and_the_gate_stops_what_comes_next(tmp_path: Path) -> None:
+    done = run("drift_map_reduce", tmp_path)
+    assert states(done) == {
+        "fit": "success", "scan[0]": "success", "scan[1]": "success", "merge": "success",
+        "check": "success", "gate": "failed", "never": "upstream_failed",
+    }  # fmt: skip
+    scans = [ti for ti in done.get_task_instances() if ti.task_id == "scan"]
+    names = {ti.rendered_map_index.rpartition("/")[2] for ti in scans}
+    assert names == {"month=2013-02", "month=2013-03"}
+    assert xcom(done, "check")["status"] == xcom(done, "gate")["status"] == "drift"
+    assert xcom(done, "merge")["rows"] == xcom(done, "check")["current"]["rows"]
+
+
+def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
+    done = run("drift_failures", tmp_path)
+    assert states(done) == {
+        "drifted": "failed", "skipped": "skipped", "undecided": "failed", "missing": "failed",
+        "mistaken": "failed",
+    }  # fmt: skip
+    assert tries(done) == {"drifted": 1, "skipped": 1, "undecided": 1, "missing": 2, "mistaken": 1}
+    for task_id, status in (("drifted", "drift"), ("undecided", "undecided"), ("skipped", "drift")):
+        summary = xcom(done, task_id)
+        assert (summary["version"], summary["status"]) == (1, status)
+        assert Path(summary["report"]).exists()
+        link = xcom(done, task_id, "_link_DriftReportLink")
+        assert link == summary["link"]
+        assert link.endswith(f"/{task_id}/-1")
+    assert xcom(done, "missing", "_link_DriftReportLink") in ("", None)
+
+
+def test_a_promoted_reference_is_the_one_that_is_compared_with(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    done = run("drift_promotion", one)
+    assert states(done) == {
+        "check": "success", "branch": "success", "promote": "success", "never": "skipped",
+        "again": "success",
+    }  # fmt: skip
+    moved = xcom(done, "promote")
+    assert moved["profile"] == str(one / "february.json")
+    assert (moved["previous"], moved["note"]) == (None, "seen and approved")
+    assert xcom(done, "again")["status"] == "ok", "it is compared with itself"
+    once_more = run("drift_promotion", two)
+    assert xcom(once_more, "promote")["previous"] == str(one / "february.json")
+
+
+def test_a_function_returns_rows_or_arguments(tmp_path: Path) -> None:
+    done = run("drift_decorated", tmp_path)
+    assert states(done) == {"rows": "success", "arguments": "success"}
+    assert xcom(done, "rows")["status"] == "ok"
+    assert xcom(done, "arguments")["status"] == "drift"
