@@ -202,7 +202,12 @@ class Plan:
         return mistakes.error()
 
 
-def load_plan(path: str | PathLike[str], *, values: Mapping[str, str] | None = None) -> Plan:
+def load_plan(
+    path: str | PathLike[str],
+    *,
+    values: Mapping[str, str] | None = None,
+    history: str = "",
+) -> Plan:
     """Read a plan.
 
     Parameters
@@ -211,6 +216,8 @@ def load_plan(path: str | PathLike[str], *, values: Mapping[str, str] | None = N
         A local YAML file. The paths in it are relative to its folder.
     values : mapping of str to str, optional
         What the placeholders ``{{ name }}`` stand for; ``${NAME}`` is taken from the environment.
+    history : str, optional
+        Where checks are recorded, instead of where the file says: a path or the URL of a database.
 
     Returns
     -------
@@ -224,7 +231,10 @@ def load_plan(path: str | PathLike[str], *, values: Mapping[str, str] | None = N
         itself. Each with file, line, key, what was expected and what was found. Options and what
         came from the environment are never shown.
     """
-    return _planned(read_yaml(fspath(path), values or {}, as_written=_as_written))
+    document = read_yaml(fspath(path), values or {}, as_written=_as_written)
+    if history:
+        document.value["history"] = history if is_uri(history) else str(Path(history).absolute())
+    return _planned(document)
 
 
 def _planned(document: Document) -> Plan:

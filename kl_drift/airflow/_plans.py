@@ -49,7 +49,6 @@ def plan_of(task: Any, context: Mapping[str, Any]) -> Plan:
         reference=reference,
         current=connected(plan.current, task.conn_id) if plan.current else None,
         name=task.check or plan.name,
-        history=_history(task) or plan.history,
     )
 
 
@@ -69,7 +68,7 @@ def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
 
     if task.plan:
         _refuse_both(task, ("reference", "columns", "limits"))
-        return _file(task)
+        return _file(task, _history(task))
     if task.reference is None:
         raise UsageError("expected plan=, or reference= and current=; got neither")
     mapping = {
@@ -81,11 +80,11 @@ def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
     return Plan.from_dict(mapping, path=_name(context))
 
 
-def _file(task: Any) -> Plan:
+def _file(task: Any, history: str = "") -> Plan:
     from kl_drift.plan import load_plan
 
     values = {str(key): str(value) for key, value in (task.values or {}).items()}
-    return load_plan(task.plan, values=values)
+    return load_plan(task.plan, values=values, history=history)
 
 
 def _refuse_both(task: Any, names: tuple[str, ...]) -> None:

@@ -88,7 +88,7 @@ def check_drift(task: Any, context: Mapping[str, Any]) -> Summary:
     plan = plan_of(task, context)
     current = _current(task)
     outputs = _outputs(task, plan, current)
-    profile, report = judge(plan, current=current)
+    profile, report = judge(plan, current=current, as_of=task.as_of or "")
     saved = _write(task, context, outputs, profile, report)
     if plan.history:
         _record(plan, profile, report)

@@ -220,9 +220,13 @@ class DriftCheckOperator(BaseOperator):
     values : mapping of str to str, optional
         What the placeholders of the plan stand for; templated.
     reference : path, URI, mapping or Snapshot, optional
-        Instead of a plan: the rows that are known to be good, or their profile.
+        Instead of a plan: the rows that are known to be good, or their profile. A mapping may
+        choose from the history what is compared with, as a plan does: ``{"path": …, "choose":
+        "previous"}`` is the previous run's snapshot, ``{"window": 7}`` the last seven.
     current : path, URI, mapping or Snapshot, optional
         The rows to judge, or their profile; instead of the plan's, too.
+    as_of : str, optional
+        The day that the current snapshot stands for, ISO 8601, unless it says so itself.
     columns : list of str or mapping, optional
         Without a plan: which columns, or all that ``columns:`` may say in one.
     limits : mapping, optional
@@ -288,8 +292,8 @@ class DriftCheckOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "plan", "values", "reference", "current", "columns", "limits", "check", "report", "html",
-        "profile", "history_conn_id", "pointer", "conn_id",
+        "plan", "values", "reference", "current", "as_of", "columns", "limits", "check", "report",
+        "html", "profile", "history_conn_id", "pointer", "conn_id",
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "values": "json", "reference": "json", "current": "json", "columns": "json",
@@ -304,6 +308,7 @@ class DriftCheckOperator(BaseOperator):
         values: Mapping[str, str] | None = None,
         reference: Where | None = None,
         current: Where | None = None,
+        as_of: str | None = None,
         columns: Sequence[str] | Mapping[str, Any] | None = None,
         limits: Mapping[str, Any] | None = None,
         check: str | None = None,
@@ -325,6 +330,7 @@ class DriftCheckOperator(BaseOperator):
         self.values = values
         self.reference = reference
         self.current = current
+        self.as_of = as_of
         self.columns = columns
         self.limits = limits
         self.check = check

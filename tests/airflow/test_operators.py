@@ -348,3 +348,27 @@ def test_importing_the_operators_imports_nothing_heavy() -> None:
     added = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
     assert "kl_drift" in added
     assert not added & set(heavy)
+
+
+@pytest.mark.parametrize("by", ["plan", "arguments"])
+def test_the_reference_is_chosen_from_the_history(
+    ti: TaskInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    history = {"conn_type": "kl_drift", "host": str(tmp_path / "history.sqlite")}
+    monkeypatch.setenv("AIRFLOW_CONN_DRIFT", json.dumps(history))
+    chosen = {"path": month(1), "choose": "previous"}
+    more: dict[str, Any] = {"reference": chosen, "columns": ["dep_time"], "limits": CALM}
+    if by == "plan":
+        plan = tmp_path / "plan.yaml"
+        stated = more | {"columns": {"include": more["columns"]}}
+        plan.write_text(json.dumps({"version": 1, **stated}))
+        more = {"plan": str(plan)}
+    against = []
+    for number in (2, 3, 4):
+        operator = DriftCheckOperator(
+            task_id="check", current=month(number), as_of=f"2013-{number:02d}-01",
+            history_conn_id="drift", check="flights", **more,
+        )  # fmt: skip
+        against.append(operator.execute(context(ti))["reference"]["rows"])
+    rows = [compare(month(n), month(1), columns=["dep_time"]).current.rows for n in (1, 2, 3)]
+    assert against == rows
