@@ -254,3 +254,15 @@ def on_a_terminal(arguments: list[str]) -> str:
     os.close(ours)
     assert process.wait(60) == 1
     return seen.decode(errors="replace")
+
+
+def test_pairs_are_named_with_a_colon(small: Path) -> None:
+    done = run(
+        *("compare", "--reference", str(small / "a.parquet"), "--pairs", "x:y", "-f", "json"),
+        *("--current", str(small / "b.parquet")),
+    )
+    assert {column["name"] for column in json.loads(done.stdout)["columns"]} == {"x", "y", "x × y"}
+    for wrong in ("x", "x:", "x:y:z"):
+        refused = run("fit", str(small / "a.parquet"), "-o", "never.json", "--pairs", wrong)
+        assert refused.returncode == 3
+        assert f"--pairs: expected FIRST:SECOND, got {wrong!r}" in refused.stderr

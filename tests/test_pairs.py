@@ -18,6 +18,7 @@ from kl_drift.artefact import load_profile, load_report, profile_to_dict, save, 
 from kl_drift.bins import CategoryBins, NumericBins, PairBins
 from kl_drift.divergence import kl_divergence
 from kl_drift.errors import BinsError, DomainError, PairError, PlanError, UsageError
+from kl_drift.history import History
 from kl_drift.joint import kl_dependence
 from kl_drift.policy import Policy, Status
 from kl_drift.render.html import render_html
@@ -300,6 +301,14 @@ def test_a_plan_states_pairs_and_their_limits(tmp_path: Path) -> None:
     assert report["dep_delay × distance"].status is Status.WARN
     stricter = kd.check(plan_of(tmp_path, "  - [dep_delay, distance]\n"))
     assert stricter["dep_delay × distance"].status is Status.DRIFT
+
+
+def test_a_history_remembers_pairs(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  - [dep_delay, distance]\n")
+    plan.write_text(f"{plan.read_text()}history: h.sqlite\n")
+    kd.check(plan)
+    (entry,) = History.open(tmp_path / "h.sqlite").profiles("plan")
+    assert isinstance(entry.profile["dep_delay × distance"].histogram.bins, PairBins)
 
 
 @pytest.mark.parametrize(
