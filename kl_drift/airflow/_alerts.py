@@ -36,25 +36,18 @@ def alert(
     log: Logger,
     *,
     on: Collection[str] = LOUD,
-) -> list[str]:
-    """Send an alert through every notifier, and log those that cannot deliver it.
-
-    Returns
-    -------
-    list of str
-        What became of each: its name, and ``sent`` or ``failed``.
-    """
-    if summary["status"] not in on:
-        return []
-    return [_sent(notifier, with_message(context, summary), log) for notifier in notifiers]
+) -> None:
+    """Send an alert through every notifier, and log those that cannot deliver it."""
+    if summary["status"] in on:
+        for notifier in notifiers:
+            _send(notifier, with_message(context, summary), log)
 
 
-def _sent(notifier: Notifier, context: dict[str, Any], log: Logger) -> str:
+def _send(notifier: Notifier, context: dict[str, Any], log: Logger) -> None:
     name = type(notifier).__name__
     try:
         copy.copy(notifier)(context)  # a copy: rendering fills the templates of a notifier for good
     except Exception:
         log.exception("The alert through %s could not be delivered; the verdict stands", name)
-        return f"{name}: failed"
-    log.info("Sent an alert through %s", name)
-    return f"{name}: sent"
+    else:
+        log.info("Sent an alert through %s", name)
