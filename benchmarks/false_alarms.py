@@ -382,6 +382,7 @@ def judge(sample: Sample) -> dict[str, Flags]:
     adjusted = np.array([benjamini_hochberg(day) for day in found.p_equal.T]).T
     stated = as_stated(replayed, len(sample.columns))
     alarms = by_history(learned.limit)
+    ordinary = found.kl <= table_of(learned.limit, sample)
     return {
         "KL > 0.1": found.kl > 0.1,
         "KL > 0.05": found.kl > 0.05,
@@ -393,7 +394,7 @@ def judge(sample: Sample) -> dict[str, Flags]:
         T: by_history(with_t(learned.columns, t_quantile)),
         POOLED: by_history(with_t(learned.columns, stated)),
         DEFAULT: alarms,
-        GATE_3: (found.noise_floor > WARN) & ~alarms,
+        GATE_3: (found.noise_floor > WARN) & ~ordinary & ~alarms,
     }
 
 

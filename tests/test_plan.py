@@ -587,7 +587,7 @@ def test_every_limit_can_be_stated_and_has_the_default_of_the_policy():
     assert stated == {each.name: each.default for each in fields(Policy) if each.name != "columns"}
 
 
-@pytest.mark.parametrize("name", ["flights-minimal.yaml", "flights.yaml"])
+@pytest.mark.parametrize("name", ["flights-minimal.yaml", "flights.yaml", "flights-daily.yaml"])
 def test_the_configs_fit_the_schema(name):
     jsonschema.validate(_values(CONFIGS / name), plan_schema())
 
