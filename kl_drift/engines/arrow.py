@@ -51,13 +51,20 @@ class Reading:
         The source's column.
     age_from : int, optional
         Microseconds since 1970 from which the age of timestamps is counted; ``None``: no age.
+    zone : str
+        The zone in which moments are read, if they have one; empty: their own.
     """
 
     column: str
     age_from: int | None = None
+    zone: str = ""
 
     def __call__(self, array: pa.Array) -> pa.Array:
         """Return the values to count."""
+        if self.zone:
+            array = decoded(array)
+            if getattr(array.type, "tz", None) not in (None, self.zone):
+                return array.cast(pa.timestamp(array.type.unit, self.zone))
         if self.age_from is None:
             return array
         moments = decoded(array)
@@ -102,31 +109,45 @@ def tally(
     (int, dict of str to Tally)
         The rows, and the tallies by name; the counts of each sum to the rows.
     """
-    counters = {name: counter(bins) for name, (_, bins) in wanted.items()}
-    joint = _Joint(pairs or {})
-    readings = {name: reading for name, (reading, _) in wanted.items()} | joint.readings
-    totals = {name: each.empty() for name, each in counters.items()} | joint.empty()
+    count = PartCounter(wanted, pairs or {})
+    totals = count.empty()
     rows = 0
-
-    def count(_: int, part: Part) -> dict[str, Tally]:
-        sums: dict[str, Tally] = {}
-        cells = joint.nothing()
-        for key, array in _pieces(part, readings):
-            with _named(readings[key].column):
-                if isinstance(key, _Side):
-                    cells[key].append(joint.cells(key, array))
-                    continue
-                piece = counters[key].count(array)
-            sums[key] = sums[key] + piece if key in sums else piece
-        return sums | joint.count(cells)
-
-    for part, sums in _walk(source, count):
+    for part, sums in _walk(source, lambda _, part: count(part)):
         rows += part.rows
         for name, piece in sums.items():
             totals[name] += piece
         if progress:
             progress(part.rows)
     return rows, totals
+
+
+class PartCounter:
+    """Counts the wanted columns and pairs of a part; may be shared between threads."""
+
+    def __init__(
+        self, wanted: Mapping[str, tuple[Reading, Bins]], pairs: Mapping[str, Pair]
+    ) -> None:
+        self._counters = {name: counter(bins) for name, (_, bins) in wanted.items()}
+        self._joint = _Joint(pairs)
+        own = {name: reading for name, (reading, _) in wanted.items()}
+        self._readings: dict[_Key, Reading] = {**own, **self._joint.readings}
+
+    def empty(self) -> dict[str, Tally]:
+        """Return the tallies of no rows."""
+        return {name: each.empty() for name, each in self._counters.items()} | self._joint.empty()
+
+    def __call__(self, part: Part) -> dict[str, Tally]:
+        """Return the tallies of all rows of a part, by name."""
+        sums: dict[str, Tally] = {}
+        cells = self._joint.nothing()
+        for key, array in _pieces(part, self._readings):
+            with _named(self._readings[key].column):
+                if isinstance(key, _Side):
+                    cells[key].append(self._joint.cells(key, array))
+                    continue
+                piece = self._counters[key].count(array)
+            sums[key] = sums[key] + piece if key in sums else piece
+        return sums | self._joint.count(cells)
 
 
 class _Side(NamedTuple):
@@ -398,15 +419,20 @@ def _collector(want: NumbersWanted | LevelsWanted) -> _Numbers | _Levels:
 
 def latest(source: Source, columns: Sequence[str]) -> dict[str, int | None]:
     """Return the latest moment in each timestamp column, in microseconds since 1970."""
-
-    def look(_: int, part: Part) -> list[tuple[str, int | None]]:
-        return [
-            (name, pc.max(_microseconds(decoded(array))).as_py())
-            for name, array in part.read(columns)
-        ]
-
     found: dict[str, int | None] = dict.fromkeys(columns)
-    for _, results in _walk(source, look):
+    for _, results in _walk(source, lambda _, part: latest_of_part(part, columns)):
         for name, moment in results:
-            found[name] = max((m for m in (found[name], moment) if m is not None), default=None)
+            found[name] = later(found[name], moment)
     return found
+
+
+def latest_of_part(part: Part, columns: Sequence[str]) -> list[tuple[str, int | None]]:
+    """Return the latest moment of every piece of the columns."""
+    return [
+        (name, pc.max(_microseconds(decoded(array))).as_py()) for name, array in part.read(columns)
+    ]
+
+
+def later(one: int | None, two: int | None) -> int | None:
+    """Return the later of two moments; ``None`` stands for no moment."""
+    return max((moment for moment in (one, two) if moment is not None), default=None)

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 from weakref import WeakSet
 
 import pyarrow as pa
 
+from kl_drift.engines.remote import Remote
 from kl_drift.errors import SnapshotInvalidError, SnapshotUnreadableError, UsageError
 from kl_drift.snapshot import Snapshot
 
@@ -25,6 +26,8 @@ Readable: TypeAlias = Any
 """A path, a Snapshot, a data frame, a pyarrow Table or reader, or what speaks Arrow's C stream."""
 
 _PART_ROWS = 1_048_576
+
+_T = TypeVar("_T")
 
 Column: TypeAlias = Iterator[tuple[str, pa.Array]]
 
@@ -104,10 +107,12 @@ class TableSource:
     def parts(self) -> Iterator[Part]:
         """Yield slices of the table."""
         for start in range(0, self.table.num_rows, _PART_ROWS):
-            yield _slice(self.table.slice(start, _PART_ROWS))
+            yield part_of(self.table.slice(start, _PART_ROWS))
 
 
-def _slice(table: pa.Table | pa.RecordBatch) -> Part:
+def part_of(table: pa.Table | pa.RecordBatch) -> Part:
+    """Return a table in memory as a part."""
+
     def read(names: Sequence[str]) -> Column:
         for name in names:
             column = table.column(name)
@@ -145,7 +150,7 @@ class StreamSource:
 
     def parts(self) -> Iterator[Part]:
         """Yield the batches as they come, each a part; see :meth:`batches`."""
-        return map(_slice, self.batches())
+        return map(part_of, self.batches())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches as they come.
@@ -166,8 +171,10 @@ class StreamSource:
             raise SnapshotUnreadableError(f"{self.name} broke off: {error}") from error
 
 
-def open_source(data: Readable) -> Source:
+def open_source(data: Readable) -> Source | Remote:
     """Return the source behind whatever a user may hand in.
+
+    A table of a database or a Spark DataFrame is remote: it is counted where it is.
 
     Raises
     ------
@@ -180,11 +187,17 @@ def open_source(data: Readable) -> Source:
         from kl_drift.engines.parquet import open_parquet
 
         return open_parquet(data)
+    if isinstance(data, Remote):
+        return data
     if isinstance(data, pa.RecordBatchReader):
         return StreamSource(data)
+    library = _library(data)
+    if library == "pyspark":
+        from kl_drift.engines.spark import SparkTable
+
+        return SparkTable(data)
     if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__len__"):
         return StreamSource(pa.RecordBatchReader.from_stream(data))
-    library = _library(data)
     return TableSource(_table(data), "a table" if library == "builtins" else f"a {library} table")
 
 
@@ -211,8 +224,24 @@ def _table(data: Readable) -> pa.Table:
         ) from error
 
 
+def read_here(source: Source | Remote) -> Source:
+    """Return a source that can be read row by row.
+
+    Raises
+    ------
+    UsageError
+        If it is remote.
+    """
+    if isinstance(source, Remote):
+        raise UsageError(
+            f"{source.name}: bins are fitted on rows, and its rows stay where they are; fit to a "
+            "Parquet snapshot of it, or to its rows read into a data frame; then scan it"
+        )
+    return source
+
+
 @contextmanager
-def rereadable(source: Source) -> Iterator[Source]:
+def rereadable(source: _T) -> Iterator[_T | TableSource]:
     """Give a source that can be read twice: a stream is first written to a temporary file."""
     if not isinstance(source, StreamSource):
         yield source

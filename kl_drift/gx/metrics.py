@@ -11,11 +11,18 @@ from dataclasses import replace
 from typing import Any
 
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
+from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
+from great_expectations.execution_engine.sqlalchemy_execution_engine import (
+    SqlAlchemyExecutionEngine,
+)
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from sqlalchemy import MetaData, Table
 
 from kl_drift.artefact import profile_to_dict
+from kl_drift.engines.remote import Remote
 from kl_drift.engines.source import Source, open_source
+from kl_drift.engines.sql import SqlTable, reflected
 from kl_drift.gx.reference import load_reference
 from kl_drift.profile import Profile
 from kl_drift.profiling import scan_profile
@@ -50,9 +57,49 @@ class BatchProfile(TableMetricProvider):
         frame = execution_engine.get_domain_records(domain_kwargs=dict(metric_domain_kwargs))
         return _counted(open_source(frame), metric_domain_kwargs, metric_value_kwargs)
 
+    @metric_value(engine=SparkDFExecutionEngine)
+    def _spark(
+        cls,  # noqa: N805 - Great Expectations passes the class by this name
+        execution_engine: SparkDFExecutionEngine,
+        metric_domain_kwargs: Mapping[str, Any],
+        metric_value_kwargs: Mapping[str, Any],
+        **_: Any,
+    ) -> dict[str, Any]:
+        frame = execution_engine.get_domain_records(domain_kwargs=dict(metric_domain_kwargs))
+        return _counted(open_source(frame), metric_domain_kwargs, metric_value_kwargs)
+
+    @metric_value(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,  # noqa: N805 - Great Expectations passes the class by this name
+        execution_engine: SqlAlchemyExecutionEngine,
+        metric_domain_kwargs: Mapping[str, Any],
+        metric_value_kwargs: Mapping[str, Any],
+        **_: Any,
+    ) -> dict[str, Any]:
+        domain = dict(metric_domain_kwargs)
+        rows = execution_engine.get_domain_records(domain_kwargs=domain)
+        with execution_engine.get_connection() as connection:
+            table = SqlTable(connection, rows, columns=_columns(execution_engine, domain))
+            return _counted(table, domain, metric_value_kwargs)
+
+
+def _columns(
+    engine: SqlAlchemyExecutionEngine, domain: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return the types of the table behind the batch; ``None`` where a query is behind it."""
+    batches: Any = engine.batch_manager
+    batch = batches.batch_data_cache[domain.get("batch_id") or batches.active_batch_data_id]
+    table, schema = batch.source_table_name, batch.source_schema_name
+    if table is None and isinstance(batch.selectable, Table):
+        table, schema = batch.selectable.name, batch.selectable.schema
+    if table is None:
+        return None
+    with engine.get_connection() as connection:
+        return reflected(connection, Table(table, MetaData(), schema=schema))
+
 
 def _counted(
-    source: Source, domain: Mapping[str, Any], values: Mapping[str, Any]
+    source: Source | Remote, domain: Mapping[str, Any], values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Count the rows of a domain over the reference's bins."""
     columns = values.get("columns")

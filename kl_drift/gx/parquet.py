@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from kl_drift.engines.source import Source, open_source
+from kl_drift.engines.source import Source, open_source, read_here
 from kl_drift.errors import SnapshotInvalidError
 from kl_drift.gx.reference import load_reference
 
@@ -55,7 +55,7 @@ def parquet_batch(
     """
     import pandas as pd
 
-    source = open_source(snapshot)
+    source = read_here(open_source(snapshot))
     wanted = [*_needed(load_reference(fspath(reference), columns)), *besides]
     names = [name for name in dict.fromkeys(wanted) if name in source.schema]
     if not names:

@@ -1,0 +1,173 @@
+"""The engine of a cluster: Spark hands its rows to kl-drift's own counting, in one job.
+
+Knows Spark DataFrames. Has never heard of divergences, limits or reports. The executors need
+kl-drift itself, with NumPy and pyarrow; pandas is not used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from kl_drift.bins import Bins
+from kl_drift.counting import Tally
+from kl_drift.engines.arrow import Pair, PartCounter, Reading, later, latest_of_part
+from kl_drift.engines.remote import Remote
+from kl_drift.engines.source import Part, checked_schema, part_of
+from kl_drift.profile import ValueRange
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import DataType
+
+_RESULT = "result string"
+_ROWS = 131_072  # Spark's own batches are small; joined they count faster
+
+PartResult = Callable[[Part], dict[str, Any]]
+
+
+class SparkTable(Remote):
+    """A Spark DataFrame, classic or Connect.
+
+    Parameters
+    ----------
+    frame : pyspark.sql.DataFrame
+        Its rows are read once by each job; cache it where they are dear.
+    name : str
+        What messages and profiles call it.
+    """
+
+    def __init__(self, frame: DataFrame, name: str = "a Spark table") -> None:
+        self._frame = frame
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """What messages and profiles call it."""
+        return self._name
+
+    @cached_property
+    def schema(self) -> Mapping[str, pa.DataType]:
+        """The columns and the Arrow types of their values; moments are in UTC."""
+        fields = self._frame.schema.fields
+        return checked_schema(
+            pa.schema([(field.name, _arrow_type(field.dataType)) for field in fields]), self.name
+        )
+
+    def tally(
+        self, wanted: Mapping[str, tuple[Reading, Bins]], pairs: Mapping[str, Pair]
+    ) -> tuple[int, dict[str, Tally]]:
+        """Count columns and pairs in one job."""
+        columns = sorted({reading.column for reading, _ in wanted.values()})
+        rows, totals = 0, PartCounter(wanted, pairs).empty()
+        for found in self._map(columns, _Counting(wanted, pairs)):
+            rows += found["rows"]
+            for name, plain in found["tallies"].items():
+                totals[name] += _tally(plain)
+        return rows, totals
+
+    def latest(self, columns: Sequence[str]) -> dict[str, int | None]:
+        """Return the latest moment in each timestamp column, in one job."""
+        moments: dict[str, int | None] = dict.fromkeys(columns)
+        for found in self._map(columns, _Latest(tuple(columns))):
+            for name, moment in found["latest"]:
+                moments[name] = later(moments[name], moment)
+        return moments
+
+    def _map(self, columns: Sequence[str], result: PartResult) -> Iterator[dict[str, Any]]:
+        """Run ``result`` over all rows where they are, and yield what it says of them."""
+        from pyspark.sql import functions
+
+        # Names of our own, since Spark splits a name at its dots and tells no case apart.
+        order = list(self.schema)
+        renamed = self._frame.toDF(*(f"c{place}" for place in range(len(order))))
+        needed = [functions.col(f"c{order.index(name)}") for name in columns]
+        frame = renamed.select(*needed, functions.lit(True).alias("row"))  # a row without columns
+        mapped = frame.mapInArrow(_Mapper((*columns, ""), result), _RESULT)
+        return (json.loads(row[0]) for row in mapped.collect())
+
+
+class _Mapper:
+    """Runs on the executors: batches of rows become one line of JSON for each few of them."""
+
+    def __init__(self, names: tuple[str, ...], result: PartResult) -> None:
+        self._names = names
+        self._result = result
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for table in _joined(batches):
+            found = self._result(part_of(table.rename_columns(list(self._names))))
+            yield pa.RecordBatch.from_pydict({"result": [json.dumps(found)]})
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(each.num_rows for each in waiting) >= _ROWS:
+            yield pa.Table.from_batches(waiting).combine_chunks()
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting).combine_chunks()
+
+
+class _Counting:
+    """Counts a part; travels to the executors as the bins, not as what is made of them."""
+
+    def __init__(
+        self, wanted: Mapping[str, tuple[Reading, Bins]], pairs: Mapping[str, Pair]
+    ) -> None:
+        self._wanted = dict(wanted)
+        self._pairs = dict(pairs)
+        self._counter: PartCounter | None = None
+
+    def __call__(self, part: Part) -> dict[str, Any]:
+        self._counter = self._counter or PartCounter(self._wanted, self._pairs)
+        tallies = self._counter(part)
+        return {"rows": part.rows, "tallies": {n: _plain(each) for n, each in tallies.items()}}
+
+
+class _Latest:
+    """Finds the latest moments of a part."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self._columns = columns
+
+    def __call__(self, part: Part) -> dict[str, Any]:
+        return {"latest": latest_of_part(part, self._columns)}
+
+
+def _plain(tally: Tally) -> dict[str, Any]:
+    return {
+        "counts": tally.counts.tolist(),
+        "range": asdict(tally.range) if tally.range else None,
+        "unseen": dict(tally.unseen),
+    }
+
+
+def _tally(plain: Mapping[str, Any]) -> Tally:
+    return Tally(
+        counts=np.array(plain["counts"], np.int64),
+        range=ValueRange(**plain["range"]) if plain["range"] else None,
+        unseen=plain["unseen"],
+    )
+
+
+def _arrow_type(kind: DataType) -> pa.DataType:
+    """Return the Arrow type of a column; one that Arrow has not is nested: never counted."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql.pandas.types import to_arrow_type
+    from pyspark.sql.types import TimestampType
+
+    if isinstance(kind, TimestampType):
+        return pa.timestamp("us", "UTC")
+    try:
+        return to_arrow_type(kind)
+    except PySparkException:
+        return pa.struct([(kind.simpleString(), pa.null())])
