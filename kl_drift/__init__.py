@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         psi,
         signed_contributions,
     )
+    from kl_drift.engines.sql import SqlTable
     from kl_drift.errors import KLDriftError
     from kl_drift.history import History
     from kl_drift.plan import Plan, load_plan
@@ -58,6 +59,7 @@ _HOME = {
     "Selection": "columns",
     "Smoothing": "smoothing",
     "Snapshot": "snapshot",
+    "SqlTable": "engines.sql",
     "Status": "policy",
     "Uniform": "binning",
     "calibrate": "api",
@@ -101,6 +103,7 @@ __all__ = [
     "Selection",
     "Smoothing",
     "Snapshot",
+    "SqlTable",
     "Status",
     "Uniform",
     "__version__",

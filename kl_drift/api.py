@@ -99,7 +99,8 @@ def scan(current: Readable, *, like: Profile, progress: Progress | None = None) 
     Parameters
     ----------
     current : path, Snapshot, data frame, pyarrow Table or reader, or any Arrow stream
-        The snapshot; read once, only the columns that the reference counted.
+        The snapshot; read once, only the columns that the reference counted. A
+        :class:`~kl_drift.engines.sql.SqlTable` or a Spark DataFrame is counted where its rows are.
     like : Profile
         The reference profile.
     progress : callable, optional

@@ -130,7 +130,7 @@ class PartCounter:
         self._counters = {name: counter(bins) for name, (_, bins) in wanted.items()}
         self._joint = _Joint(pairs)
         own = {name: reading for name, (reading, _) in wanted.items()}
-        self._readings: dict[_Key, Reading] = {**own, **self._joint.readings}
+        self._readings = own | self._joint.readings
 
     def empty(self) -> dict[str, Tally]:
         """Return the tallies of no rows."""

@@ -238,3 +238,14 @@ def test_an_engine_counts_as_the_core_does(engine, reference, rows):
 def test_an_engine_counts_many_rows_as_the_core_does(engine, reference):
     there = engine.expected(table(reference_rows()))
     assert_same(engine.scan(there, reference), kd.scan(there, like=reference))
+
+
+def test_pairs_are_counted_on_spark_and_refused_by_databases(spark):
+    rows = table(reference_rows()).select(["real", "flag"])
+    reference = kd.fit(rows, pairs=[("real", "flag")])
+    counted = Spark(spark).scan(rows, reference)
+    assert counted.columns["real × flag"] == kd.scan(rows, like=reference).columns["real × flag"]
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    with pytest.raises(kd.errors.UsageError, match="pairs are not counted in databases"):
+        SQLite(engine).scan(rows, reference)
+    engine.dispose()
