@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from kl_drift import binning
 from kl_drift.binning import Binning, Categories, Edges, Quantiles, Uniform
 from kl_drift.columns import Judge, TypeName
-from kl_drift.policy import Policy, Rule
+from kl_drift.policy import Policy, Rule, Statistic
 
 VERSION = 1
 """The newest format of plans: the one described here."""
@@ -185,6 +185,11 @@ class LimitKeys(_Keys):
         default=_DEFAULTS.min_rows,
         ge=0,
         description="Fewer rows than this on either side decide nothing: undecided.",
+    )
+    statistic: Statistic = Field(
+        default=_DEFAULTS.statistic,
+        description="Of what warn and drift are limits: KL(current‖reference), its reverse, "
+        "Jeffreys' divergence (PSI), or Jensen–Shannon's.",
     )
 
 

@@ -303,7 +303,7 @@ MISTAKES = {
         "p.yaml:5: columns.each.x.bins.levels[1]: expected text, got 1; put it in quotes"),
     "odd column": (_WITH_COLUMNS + "  each:\n    a b: {limits: {warm: 1}}\n",
         "p.yaml:5: columns.each['a b'].limits.warm: unknown key; known: warn, drift, null_drift, "
-        "rule, confidence, design_effect, min_rows. Did you mean 'warn'?"),
+        "rule, confidence, design_effect, min_rows, statistic. Did you mean 'warn'?"),
     "judge": (_WITH_COLUMNS + "  each:\n    x: {judge: hours}\n",
         "p.yaml:5: columns.each.x.judge: expected one of value, hour, weekday, age or a list, "
         "got 'hours'. Did you mean 'hour'?"),
