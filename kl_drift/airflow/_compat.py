@@ -18,9 +18,3 @@ def asset_state(context: Mapping[str, Any], asset: Any) -> Any | None:
 def partition_key(context: Mapping[str, Any]) -> str | None:
     """Return the partition that the run is about; ``None`` without one, or before Airflow 3.3."""
     return context.get("partition_key")
-
-
-def add_partition(event: Any, key: str) -> None:
-    """Say which partition of an asset an event is about; before Airflow 3.3 nobody would listen."""
-    if hasattr(event, "add_partitions"):
-        event.add_partitions(key)

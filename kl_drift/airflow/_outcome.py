@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from kl_drift.airflow._compat import add_partition, partition_key
 from kl_drift.airflow._summary import Summary, checked_summary
 from kl_drift.airflow.exceptions import DriftDetectedError, DriftUndecidedError
 from kl_drift.errors import UsageError
@@ -37,13 +36,10 @@ def publish(summary: Summary, context: Mapping[str, Any]) -> None:
     from airflow.sdk import Asset
 
     context["ti"].xcom_push(key="return_value", value=summary)
-    key = partition_key(context)
     for outlet in context.get("outlets") or ():
         if isinstance(outlet, Asset):
             event = context["outlet_events"][outlet]
             event.extra = {**(event.extra or {}), "kl_drift": summary}
-            if key:
-                add_partition(event, key)
 
 
 def taken_over(report: object, context: Mapping[str, Any], log: Logger) -> Summary:

@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, dag, task
+from airflow.sdk import Asset, BaseNotifier, dag, task
 
+from kl_drift.airflow.notifier import DriftNotifier
 from kl_drift.airflow.operators import (
     DriftBranchOperator,
     DriftCheckOperator,
@@ -112,7 +113,40 @@ def drift_decorated() -> None:
     arguments(3)
 
 
+class Note(BaseNotifier):
+    """Leaves its words in a file."""
+
+    template_fields = ("text",)
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__()
+        self.text = text
+
+    def notify(self, context: Any) -> None:
+        where = Path(context["dag_run"].conf["out"]) / f"note{context['ti'].map_index}.txt"
+        where.write_text(self.text, encoding="utf-8")
+
+
+@dag(schedule=None)
+def drift_mapped_checks() -> None:
+    DriftCheckOperator.partial(
+        task_id="check", reference=month(1), columns=["dep_time"], limits=PICKY, on_drift="warn",
+        notifiers=[DriftNotifier(Note())],
+    ).expand(current=[month(2), month(3)])  # fmt: skip
+
+
+@dag(schedule=None)
+def drift_partition() -> None:
+    DriftCheckOperator(
+        task_id="check", reference=month(1), columns=["dep_time"], limits=CONTENT,
+        current={"path": str(FLIGHTS), "where": {"month": "{{ partition_key }}"}},
+        outlets=[CHECKED],
+    )  # fmt: skip
+
+
 drift_map_reduce()
 drift_failures()
 drift_promotion()
 drift_decorated()
+drift_mapped_checks()
+drift_partition()
