@@ -326,6 +326,7 @@ def _judged(plan: Plan, current: Profile, past: Past) -> Report:
         plan.smoothing,
         past.learned,
         fitted=not against.choice,
+        trends=past.trends,
     )
     reference = replace(
         report.reference,

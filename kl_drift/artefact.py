@@ -266,7 +266,7 @@ def _is_whole(document: Mapping[str, Any]) -> bool:
 
 
 def schema(kind: Kind) -> dict[str, Any]:
-    """Return the JSON Schema of a saved profile or report."""
+    """Return the JSON Schema of a saved profile, report or file of limits."""
     if kind not in VERSIONS:
         raise UsageError(f"no schema {kind!r}; known: {', '.join(VERSIONS)}")
     name = f"{kind}-{VERSIONS[kind]}.schema.json"

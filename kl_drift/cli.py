@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -59,12 +59,8 @@ class RuleName(StrEnum):
     POINT = "point"
 
 
-class SchemaKind(StrEnum):
-    """What has a JSON Schema."""
-
-    PLAN = "plan"
-    PROFILE = "profile"
-    REPORT = "report"
+SchemaKind = Literal["plan", "profile", "report", "limits"]
+"""What has a JSON Schema."""
 
 
 Where = Annotated[
@@ -310,17 +306,18 @@ def init(
 def schema(
     kind: Annotated[SchemaKind, typer.Argument(help="Of what.")], output: OutFile = None
 ) -> None:
-    """Print the JSON Schema of plans, profiles or reports."""
+    """Print the JSON Schema of plans, profiles, reports or learned limits."""
     _write_text(json.dumps(_schema(kind), indent=2, ensure_ascii=False) + "\n", output)
 
 
 def _schema(kind: SchemaKind) -> dict[str, Any]:
-    from kl_drift import artefact
-    from kl_drift.plan import plan_schema
+    if kind == "plan":
+        from kl_drift.plan import plan_schema
 
-    if kind is SchemaKind.PLAN:
         return plan_schema()
-    return artefact.schema("profile" if kind is SchemaKind.PROFILE else "report")
+    from kl_drift import artefact
+
+    return artefact.schema(kind)
 
 
 def _print_version(wanted: bool) -> None:

@@ -21,7 +21,7 @@ from kl_drift.columns import NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
 from kl_drift.errors import BinsMismatchError
 from kl_drift.histogram import Histogram
 from kl_drift.inference import benjamini_hochberg
-from kl_drift.limits import LearnedLimits
+from kl_drift.limits import LearnedLimits, Trend
 from kl_drift.measurement import Divergences, Noise, cell_terms, divergences, noise, probabilities
 from kl_drift.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
 from kl_drift.profile import ColumnProfile, Profile
@@ -44,6 +44,7 @@ def compare_profiles(
     learned: LearnedLimits | None = None,
     *,
     fitted: bool = True,
+    trends: Mapping[str, Trend] | None = None,
 ) -> Report:
     """Compare the current profile with the reference, column by column.
 
@@ -59,6 +60,8 @@ def compare_profiles(
         What the columns' own snapshots stay below; over the same bins.
     fitted : bool
         Whether the bins were fitted on the reference.
+    trends : mapping of str to Trend, optional
+        Which columns have been moving slowly.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def compare_profiles(
             judged.append(_found(name, finding, current, reference))
         elif then and then.reason != NOT_SELECTED:
             unjudged.append(_left(name, current, reference))
-    judged += _judged(compared, policy, learned)
+    judged += _judged(compared, policy, learned, trends or {})
     return Report(
         current=_side(current),
         reference=_side(reference),
@@ -229,7 +232,10 @@ def _around(kl: float, noise: Noise) -> Noise:
 
 
 def _judged(
-    compared: Mapping[str, _Compared], policy: Policy, learned: LearnedLimits | None
+    compared: Mapping[str, _Compared],
+    policy: Policy,
+    learned: LearnedLimits | None,
+    trends: Mapping[str, Trend],
 ) -> Iterator[ColumnReport]:
     """Judge the columns, all of them together where chances must be adjusted for their number."""
     measured = {name: each.noise for name, each in compared.items() if each.noise is not None}
@@ -237,7 +243,7 @@ def _judged(
     equal = _adjusted({name: each.p_value for name, each in measured.items()})
     for name, each in compared.items():
         detected = equal.get(name, 1.0) < _CERTAIN
-        evidence = _evidence(each, detected)
+        evidence = replace(_evidence(each, detected), trend=trends.get(name))
         if learned is not None:
             evidence = replace(
                 evidence,
@@ -250,6 +256,7 @@ def _judged(
             detected=detected,
             p_adjusted=above.get(name),
             history_limit=evidence.history_limit,
+            trend=evidence.trend,
         )
 
 

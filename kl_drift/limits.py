@@ -23,6 +23,9 @@ from kl_drift.errors import UsageError
 MIN_SNAPSHOTS = 14
 """The shortest history that a limit is learned from."""
 
+REMEMBERED = 90
+"""How many snapshots of a history limits are learned from, the latest."""
+
 _MOST_OFTEN = 0.1
 
 
@@ -166,6 +169,42 @@ class ColumnLimits:
         """Return the limit in nats for a snapshot of ``rows``; ``None`` below the first point."""
         point = self.at(rows)
         return None if point is None else point.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """Whether a column has been moving slowly.
+
+    Parameters
+    ----------
+    statistic : float
+        The exponentially weighted mean of the z-scores of the cube roots of KL: by how many
+        standard deviations the last snapshots together exceed what was ordinary before.
+    limit : float
+        What it stays below where nothing moves.
+    snapshots : int
+        How many went into it.
+    rising : int
+        Since how many snapshots it has been above 0: where a ramp began, about.
+    """
+
+    statistic: float
+    limit: float
+    snapshots: int
+    rising: int
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the limit is exceeded."""
+        return self.statistic > self.limit
+
+    def __str__(self) -> str:
+        """Write it for a person: ``slow rise over the last 9 snapshots: …``."""
+        return (
+            f"slow rise over the last {self.rising} snapshots: their KL to the fixed reference is "
+            f"{self.statistic:.2g} sd above what is ordinary, weighted; the limit is "
+            f"{self.limit:.2g}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,23 @@
-"""What a check knows of its past: earlier snapshots, the reference chosen of them, learned limits.
+"""What a check knows of its past: the reference chosen of it, learned limits, slow ramps.
 
 Knows plans, histories and profiles. Has never heard of rows, or of how a number is computed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kl_drift.artefact import load_limits
 from kl_drift.calibration import learn
 from kl_drift.errors import BinsMismatchError, UsageError
 from kl_drift.history import History
-from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
+from kl_drift.limits import MIN_SNAPSHOTS, REMEMBERED, LearnedLimits, Trend
 from kl_drift.plan import Plan
 from kl_drift.profile import Profile
 from kl_drift.reference import Against, choose_reference
 from kl_drift.smoothing import Smoothing
-
-_REMEMBERED = 90  # snapshots of history that limits are learned from
+from kl_drift.trend import find_trends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,13 @@ class Past:
         What the snapshot is compared with.
     learned : LearnedLimits or None
         What the columns' own snapshots stay below when they are compared likewise.
+    trends : mapping of str to Trend
+        Which columns have been moving slowly, if the plan asks.
     """
 
     against: Against
     learned: LearnedLimits | None
+    trends: Mapping[str, Trend] = field(default_factory=dict)
 
 
 def look_back(plan: Plan, fixed: Profile, current: Profile, history: History | None) -> Past:
@@ -63,14 +66,19 @@ def look_back(plan: Plan, fixed: Profile, current: Profile, history: History | N
         against = Against(profile=fixed, source=", ".join(fixed.sources))
     else:
         against = choose_reference(plan.choice, fixed, current, earlier)
-    return Past(against=against, learned=_learned(plan, fixed, earlier, against))
+    return Past(
+        against=against,
+        learned=_learned(plan, fixed, earlier, against),
+        trends=_trends(plan, fixed, current, earlier),
+    )
 
 
 def _earlier(plan: Plan, current: Profile, history: History | None) -> tuple[Profile, ...]:
     if history is None:
         return ()
     reach = plan.choice.reach if plan.choice else 0
-    last = None if reach is None else _REMEMBERED + reach
+    looked_at = plan.trend.snapshots if plan.trend else 0
+    last = None if reach is None else REMEMBERED + max(reach, looked_at)
     return tuple(each.profile for each in history.earlier(plan.name, current, last=last))
 
 
@@ -80,8 +88,8 @@ def _learned(
     """Return the limits of the plan's file, or those its history teaches once it is long enough."""
     if plan.calibration.limits:
         return _from_file(plan, fixed, against)
-    since = max(len(earlier) - _REMEMBERED, 0)
-    if len(earlier) - since < MIN_SNAPSHOTS:
+    since = max(len(earlier) - REMEMBERED, 0)
+    if len(earlier) < MIN_SNAPSHOTS or plan.smoothing.method == "none":
         return None
     replayed = None
     if plan.choice and against.choice:
@@ -93,6 +101,22 @@ def _learned(
         smoothing=plan.smoothing,
         against=replayed,
         choice=against.choice,
+    )
+
+
+def _trends(
+    plan: Plan, fixed: Profile, current: Profile, earlier: tuple[Profile, ...]
+) -> Mapping[str, Trend]:
+    if plan.trend is None:
+        return {}
+    return find_trends(
+        earlier,
+        current,
+        fixed,
+        budget=plan.calibration.budget(len(fixed.counted)),
+        smoothing=plan.smoothing,
+        snapshots=plan.trend.snapshots,
+        weight=plan.trend.weight,
     )
 
 

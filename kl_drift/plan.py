@@ -90,6 +90,22 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrendSettings:
+    """How slow ramps are looked for.
+
+    Parameters
+    ----------
+    snapshots : int
+        In how many snapshots, the current one included.
+    weight : float
+        Of the last snapshot.
+    """
+
+    snapshots: int = 20
+    weight: float = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is compared with what, how, and when it alerts.
 
@@ -118,6 +134,8 @@ class Plan:
         How limits are learned.
     choice : ReferenceChoice, optional
         Which snapshots of the history are compared with; None: the reference itself.
+    trend : TrendSettings, optional
+        How slow ramps are looked for; None: they are not.
     each : mapping of str to int
         The lines of the columns that the file treats in their own way; 0 where there is no file.
     pairs : tuple of int
@@ -135,6 +153,7 @@ class Plan:
     history: str = field(default="", repr=False)
     calibration: Calibration = field(default_factory=Calibration)
     choice: ReferenceChoice | None = None
+    trend: TrendSettings | None = None
     each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
     pairs: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
@@ -279,6 +298,7 @@ def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
         history=_located(("history",), file.history, mistakes) if file.history else "",
         calibration=_calibration(file, mistakes),
         choice=_choice(file, mistakes),
+        trend=_trend(file, mistakes),
         each={name: mistakes.line(("columns", "each", name)) for name in each},
         pairs=tuple(
             mistakes.line(("columns", "pairs", place)) for place in range(len(file.columns.pairs))
@@ -407,6 +427,16 @@ def _choice(file: PlanFile, mistakes: Mistakes) -> ReferenceChoice | None:
         message = "needs the day that the current snapshot stands for; add  current: {as_of: …}"
         mistakes.add(key, f"{choice.kind} {message}")
     return choice
+
+
+def _trend(file: PlanFile, mistakes: Mistakes) -> TrendSettings | None:
+    if file.trend is None:
+        return None
+    if not file.history:
+        mistakes.add(("trend",), "is found in the history; add  history: checks.sqlite")
+    if file.smoothing == "none":
+        mistakes.add(("trend",), "cannot be told with  smoothing: none, where KL may be infinite")
+    return TrendSettings(**_stated(file.trend))
 
 
 def _states_its_day(current: str | SnapshotKeys) -> bool:

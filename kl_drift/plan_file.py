@@ -285,6 +285,23 @@ class CalibrationKeys(_Keys):
     )
 
 
+class TrendKeys(_Keys):
+    """Slow ramps that no single snapshot shows, found in the history."""
+
+    snapshots: int = Field(
+        default=20,
+        ge=2,
+        description="How many snapshots are looked at, the current one included; what is ordinary "
+        "is learned from those before.",
+    )
+    weight: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Of the last snapshot in the weighted mean. With 0.2 about ten count.",
+    )
+
+
 class PlanFile(_Keys):
     """What `kl-drift check` compares, how, and when it alerts."""
 
@@ -317,6 +334,12 @@ class PlanFile(_Keys):
     )
     calibration: CalibrationKeys = Field(
         default_factory=CalibrationKeys, description="How limits are learned from the past."
+    )
+    trend: TrendKeys | None = Field(
+        default=None,
+        description="Warn of slow ramps that no single snapshot shows, measured to the reference "
+        "itself, however another one is chosen. Needs a history; write {} for the defaults.",
+        examples=[{"snapshots": 20}],
     )
     columns: ColumnKeys = Field(
         default_factory=ColumnKeys, description="Which columns are judged, and how."

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
 
 from kl_drift.errors import UsageError
+from kl_drift.limits import Trend
 
 
 class Status(StrEnum):
@@ -150,6 +151,8 @@ class Evidence:
         was learned.
     companions : mapping of Statistic to float
         The companions of KL, for limits that are of one of them.
+    trend : Trend or None
+        Whether the column has been moving slowly, where that was asked.
     """
 
     kl: float
@@ -164,6 +167,7 @@ class Evidence:
     history_limit: float | None = None
     history_null_limit: float | None = None
     companions: Mapping[Statistic, float] = field(default_factory=dict)
+    trend: Trend | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +193,22 @@ def decide(column: str, evidence: Evidence, policy: Policy) -> Verdict:
     Returns
     -------
     Verdict
-        ``undecided`` where either snapshot is too small to tell, otherwise by the limits.
+        ``undecided`` where either snapshot is too small to tell, otherwise by the limits; a slow
+        rise is a warning at least.
     """
-    limits = policy.of(column)
+    return _with_trend(_by_limits(evidence, policy.of(column)), evidence.trend)
+
+
+def _with_trend(verdict: Verdict, trend: Trend | None) -> Verdict:
+    """Let a slow rise be a warning at least, whatever the snapshot alone says."""
+    if trend is None or not trend.exceeds:
+        return verdict
+    if verdict.status is Status.OK:
+        return Verdict(status=Status.WARN, reason=f"{trend}; this snapshot alone: {verdict.reason}")
+    return replace(verdict, reason=f"{verdict.reason}; {trend}")
+
+
+def _by_limits(evidence: Evidence, limits: Policy) -> Verdict:
     if too_small := _too_small(evidence, limits):
         return too_small
     if limits.statistic != "kl":

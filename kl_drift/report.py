@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kl_drift.errors import ColumnNotFoundError, did_you_mean
+from kl_drift.limits import Trend
 from kl_drift.policy import Finding, Status, nats, worst
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ class ColumnReport:
         by however little.
     history_limit : float or None
         KL in nats that the column's own snapshots stay below; ``None`` where none was learned.
+    trend : Trend or None
+        Whether the column has been moving slowly; ``None`` where that was not asked, or cannot be
+        told yet.
     kl_null, kl_values : float or None
         KL of the null flag alone, and of the values that are not null:
         ``kl = kl_null + (1 − current_nulls) · kl_values``, up to smoothing of the null share.
@@ -201,6 +205,7 @@ class ColumnReport:
     p_adjusted: float | None = None
     detected: bool = False
     history_limit: float | None = None
+    trend: Trend | None = None
     kl_null: float | None = None
     kl_values: float | None = None
     kl_dependence: float | None = None
@@ -377,7 +382,15 @@ class Report:
         """Return one row per judged column, worst first, what moved in words in ``moved``."""
         import pandas as pd
 
-        nested = {"interval", "top_cells", "new_levels", "vanished_levels", "beyond", "cells"}
+        nested = {
+            "interval",
+            "top_cells",
+            "new_levels",
+            "vanished_levels",
+            "beyond",
+            "cells",
+            "trend",
+        }
         names = [f.name for f in fields(ColumnReport) if f.name not in nested]
         rows = [
             {

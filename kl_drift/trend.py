@@ -1,43 +1,81 @@
 """Slow ramps: what no single snapshot shows, many in a row do.
 
-Knows learned limits and the divergences since. Has never heard of profiles or of counts.
+Knows learned limits and the snapshots since. Has never heard of files or of statuses.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-
+from kl_drift.calibration import learn
+from kl_drift.divergence import kl_divergence
 from kl_drift.errors import DomainError, UsageError
-from kl_drift.limits import LearnedLimits
+from kl_drift.histogram import Histogram
+from kl_drift.limits import MIN_SNAPSHOTS, REMEMBERED, Budget, LearnedLimits, Trend
+from kl_drift.measurement import probabilities
+from kl_drift.past import histogram_of
+from kl_drift.profile import Profile
+from kl_drift.smoothing import Smoothing
 
 _CLIPPED = 3.0  # sd: what a single snapshot may add
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
-    """Whether a column has been moving slowly.
+def find_trends(
+    earlier: Sequence[Profile],
+    current: Profile,
+    reference: Profile,
+    *,
+    budget: Budget,
+    smoothing: Smoothing,
+    snapshots: int = 20,
+    weight: float = 0.2,
+) -> dict[str, Trend]:
+    """Find slow ramps that end in the current snapshot: each column by :func:`ewma_trend`.
 
     Parameters
     ----------
-    statistic : float
-        The exponentially weighted mean of daily z-scores.
-    limit : float
-        What it stays below where nothing moves.
+    earlier : sequence of Profile
+        Those before the current one, oldest first. The last of them are looked at; what is ordinary
+        is learned from up to 90 before these, and from at least 14.
+    current : Profile
+        The snapshot.
+    reference : Profile
+        What all are compared with: one that stays, or a ramp would carry it along.
+    budget : Budget
+        How many false alarms are acceptable.
+    smoothing : Smoothing
+        How counts become probabilities.
     snapshots : int
-        How many went into it.
+        How many are looked at, the current one included; fewer as long as history is short.
+    weight : float
+        Of the last snapshot.
+
+    Returns
+    -------
+    dict of str to Trend
+        The columns of which enough is known.
     """
+    first = max(len(earlier) + 1 - snapshots, MIN_SNAPSHOTS)
+    if len(earlier) < first:
+        return {}
+    before = earlier[max(first - REMEMBERED, 0) : first]
+    learned = learn(before, reference, budget=budget, smoothing=smoothing)
+    since = [*earlier[first:], current]
+    found = {
+        name: ewma_trend(learned, name, *_distances(since, name, then, smoothing), weight=weight)
+        for name, then in reference.counted.items()
+    }
+    return {name: trend for name, trend in found.items() if trend is not None}
 
-    statistic: float
-    limit: float
-    snapshots: int
 
-    @property
-    def exceeds(self) -> bool:
-        """Whether the limit is exceeded."""
-        return self.statistic > self.limit
+def _distances(
+    profiles: Sequence[Profile], name: str, reference: Histogram, smoothing: Smoothing
+) -> tuple[list[float], list[int]]:
+    """Return KL and rows of each snapshot that counted the column."""
+    counted = [each for profile in profiles if (each := histogram_of(profile, name)) and each.rows]
+    kl = [float(kl_divergence(*probabilities(each, reference, smoothing))) for each in counted]
+    return kl, [each.rows for each in counted]
 
 
 def ewma_trend(
@@ -98,15 +136,21 @@ def ewma_trend(
     days = [(point, value) for point, value in zip(points, kl, strict=True) if point and point.sd]
     if not days:
         return None
-    statistic = 0.0
+    statistic, rising = 0.0, 0
     for point, value in days:
-        z = (float(np.cbrt(value)) - point.mean) / point.sd
+        z = (math.cbrt(value) - point.mean) / point.sd
         statistic += weight * (min(max(z, -_CLIPPED), _CLIPPED) - statistic)
+        rising = rising + 1 if statistic > 0 else 0
     history = min(point.snapshots for point, _ in days)
     left = (1 - weight) ** len(days)  # the weight of the start
     variance = weight / (2 - weight) * (1 - left**2) + (1 - left) ** 2 / history
     quantile = -float(stdtrit(history - 1, alpha))
-    return Trend(statistic=statistic, limit=quantile * variance**0.5, snapshots=len(days))
+    return Trend(
+        statistic=statistic,
+        limit=quantile * variance**0.5,
+        snapshots=len(days),
+        rising=rising,
+    )
 
 
 def _check_trend(kl: Sequence[float], rows: Sequence[float], weight: float, alpha: float) -> None:

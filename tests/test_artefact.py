@@ -39,6 +39,7 @@ from kl_drift.errors import (
     ArtefactTooNewError,
     UsageError,
 )
+from kl_drift.limits import Trend
 from kl_drift.profile import Profile
 from kl_drift.report import Beyond, CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
 from kl_drift.snapshot import Snapshot
@@ -322,14 +323,14 @@ def test_a_profile_is_known_by_its_name() -> None:
 # ---------------------------------------------------------------- schemas
 
 
-@pytest.mark.parametrize("name", ["profile", "report"])
+@pytest.mark.parametrize("name", ["profile", "report", "limits"])
 def test_a_schema_describes_every_field_and_allows_no_other(name: Any) -> None:
     found = schema(name)
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert found["title"] == f"kl-drift {name}, version 1"
     jsonschema.Draft202012Validator.check_schema(found)
     objects = [each for each in _within(found) if "properties" in each]
-    assert len(objects) >= 5
+    assert len(objects) >= 4
     for each in objects:
         assert each["additionalProperties"] is False
         assert each["title"]
@@ -356,6 +357,7 @@ def test_the_schema_of_a_report_has_the_fields_of_a_report() -> None:
         ("column", ColumnReport, {"kl_bits"}),
         ("unjudged", Unjudged, set()),
         ("side", Side, set()),
+        ("trend", Trend, set()),
     ):
         names = {field.name for field in fields(kind)} | more
         assert set(parts[name]["properties"]) == set(parts[name]["required"]) == names

@@ -160,7 +160,7 @@ def test_init_writes_a_plan_that_checks(tmp_path: Path) -> None:
     assert done.returncode in (0, 1), done.stderr
 
 
-@pytest.mark.parametrize("kind", ["plan", "profile", "report"])
+@pytest.mark.parametrize("kind", ["plan", "profile", "report", "limits"])
 def test_schema_prints_a_valid_schema(kind: str) -> None:
     done = run("schema", kind)
     jsonschema.Draft202012Validator.check_schema(json.loads(done.stdout))

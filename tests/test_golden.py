@@ -1,4 +1,4 @@
-"""Every profile and report ever written can be read, and says what it said."""
+"""Every profile, report and file of limits ever written can be read, and says what it said."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from kl_drift import canonical
 from kl_drift.artefact import (
     VERSIONS,
     Kind,
+    limits_to_dict,
+    load_limits,
     load_profile,
     load_report,
     profile_to_dict,
@@ -28,6 +30,7 @@ from kl_drift.errors import ArtefactTooNewError
 GOLDEN = Path(make_golden.__file__).parent
 PROFILES = sorted(GOLDEN.glob("profile-*.json"))
 REPORTS = sorted(GOLDEN.glob("report-*.json"))
+LIMITS = sorted(GOLDEN.glob("limits-*.json"))
 HEADER = ("kl_drift", "version", "written", "digest")
 
 
@@ -36,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def test_there_is_a_golden_file_of_every_version() -> None:
-    for kind, found in (("profile", PROFILES), ("report", REPORTS)):
+    for kind, found in (("profile", PROFILES), ("report", REPORTS), ("limits", LIMITS)):
         versions = [f"{kind}-{version}.json" for version in range(1, VERSIONS[kind] + 1)]
         assert [path.name for path in found] == versions
 
@@ -69,6 +72,13 @@ def test_a_golden_report_says_what_is_found_today(path: Path) -> None:
     _same(load_report(path), report_to_dict(make_golden.report()), "report")
 
 
+@pytest.mark.parametrize("path", LIMITS, ids=lambda path: path.name)
+def test_golden_limits_say_what_is_learned_today(path: Path) -> None:
+    loaded, today = load_limits(path), make_golden.limits()
+    assert (loaded.created, loaded.created_by) == (today.created, today.created_by)
+    _same(limits_to_dict(loaded), limits_to_dict(today), "report")
+
+
 def _same(then: Any, now: Any, where: str) -> None:
     """Compare exactly, but for the last digits of measured numbers and what hashes over them."""
     if isinstance(then, dict):
@@ -95,7 +105,7 @@ def test_a_loaded_profile_is_saved_as_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "x.json").read_bytes() == PROFILES[-1].read_bytes()
 
 
-@pytest.mark.parametrize("path", PROFILES + REPORTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PROFILES + REPORTS + LIMITS, ids=lambda path: path.name)
 def test_the_digest_of_a_golden_file_holds(path: Path) -> None:
     document = read(path)
     body = {key: value for key, value in document.items() if key not in HEADER}
@@ -103,19 +113,19 @@ def test_the_digest_of_a_golden_file_holds(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == canonical.dumps(document) + "\n"
 
 
-@pytest.mark.parametrize("path", PROFILES + REPORTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PROFILES + REPORTS + LIMITS, ids=lambda path: path.name)
 def test_a_golden_file_fits_the_schema_of_its_version(path: Path) -> None:
     document = read(path)
     if document["version"] == VERSIONS[document["kl_drift"]]:
         jsonschema.validate(document, schema(document["kl_drift"]))
 
 
-@pytest.mark.parametrize("kind", ["profile", "report"])
+@pytest.mark.parametrize("kind", ["profile", "report", "limits"])
 def test_a_newer_file_is_refused_and_says_what_to_do(kind: Kind, tmp_path: Path) -> None:
     newer = VERSIONS[kind] + 1
     document = read(GOLDEN / f"{kind}-{VERSIONS[kind]}.json") | {"version": newer, "body": "other"}
     (tmp_path / "x.json").write_text(json.dumps(document))
-    load = load_profile if kind == "profile" else load_report
+    load = {"profile": load_profile, "report": load_report, "limits": load_limits}[kind]
     with pytest.raises(ArtefactTooNewError) as caught:
         load(tmp_path / "x.json")
     assert str(caught.value) == (

@@ -39,7 +39,8 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_wheel_holds_what_is_used_at_run_time_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("py.typed", "schemas/profile-1.schema.json", "schemas/report-1.schema.json"):
+    schemas = [f"schemas/{kind}-1.schema.json" for kind in ("profile", "report", "limits")]
+    for wanted in ("py.typed", *schemas):
         assert f"kl_drift/{wanted}" in names
     assert any(name.endswith(".jinja") for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -1,4 +1,4 @@
-"""Write the golden profile and report of the newest formats, beside this script.
+"""Write the golden profile, report and limits of the newest formats, beside this script.
 
     python tests/golden/make_golden.py
 
@@ -17,7 +17,9 @@ import pyarrow as pa
 from kl_drift.api import compare, fit, scan
 from kl_drift.artefact import VERSIONS, save
 from kl_drift.binning import Categories, Edges, Uniform
+from kl_drift.calibration import learn
 from kl_drift.columns import Selection
+from kl_drift.limits import Budget, LearnedLimits
 from kl_drift.profile import Profile
 from kl_drift.report import Report
 
@@ -95,10 +97,32 @@ def report() -> Report:
     return replace(compare(current, profile()), **written)
 
 
+def limits() -> LearnedLimits:
+    """Return limits learned from days of 2 columns, one of which comes late."""
+    days = [_day(number) for number in range(16)]
+    reference = fit(pa.concat_tables(days[5:]), columns=["x", "level"])
+    past = [
+        replace(scan(day, like=reference), as_of=f"2013-01-{number + 1:02}")
+        for number, day in enumerate(days)
+    ]
+    budget = Budget(false_alarms=1, checks=60)
+    learned = learn(past, reference, budget=budget, leave_out=["2013-01-09"])
+    return replace(learned, **_written(1))
+
+
+def _day(number: int) -> pa.Table:
+    steps = range(600)
+    levels = [f"level {step * (number % 4 + 2) % 7}" for step in steps]
+    columns = {"x": [None if s % 90 == 0 else s % 50 + number % 5 / 4 for s in steps]}
+    level = {"level": levels} if number > 4 else {}
+    return pa.table(columns | level)
+
+
 def _written(month: int) -> dict[str, str]:
     return {"created": f"2013-{month:02}-28T06:00:00+00:00", "created_by": "0.1.0"}
 
 
 if __name__ == "__main__":
     save(profile(), HERE / f"profile-{VERSIONS['profile']}.json")
+    save(limits(), HERE / f"limits-{VERSIONS['limits']}.json")
     save(report(), HERE / f"report-{VERSIONS['report']}.json")
