@@ -2,7 +2,7 @@
 
     python benchmarks/trends.py          write docs/figures/trends.json
 
-Twenty columns are checked daily, 5,000 rows a day, each with a mean that strays by 0.1 sd from day
+Ten columns are checked daily, 2,000 rows a day, each with a mean that strays by 0.1 sd from day
 to day. After 40 ordinary days, a month follows: an ordinary one, or one in which every column's
 mean moves, a little every day, by 0.3 sd in all. The checks are those of a plan with a history and
 `trend: {}`: the limits are learned anew each day, from what was before.
@@ -28,7 +28,7 @@ from kl_drift.smoothing import Smoothing
 from kl_drift.trend import find_trends
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures" / "trends.json"
-SEEDS, COLUMNS, BEFORE, DAYS, ROWS = 12, 20, 40, 30, 5_000
+SEEDS, COLUMNS, BEFORE, DAYS, ROWS = 8, 10, 40, 30, 2_000
 RAMP, STRAYS = 0.3, 0.1
 BINS = NumericBins(domain="float", edges=tuple(np.linspace(-2, 2, 17).tolist()))
 BUDGET = Budget.monthly(1, columns=COLUMNS)

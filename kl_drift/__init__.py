@@ -19,7 +19,7 @@ from kl_drift.version import __version__
 
 if TYPE_CHECKING:
     from kl_drift import continuous, errors
-    from kl_drift.api import calibrate, check, compare, fit, scan
+    from kl_drift.api import calibrate, check, closest_reference, compare, fit, scan
     from kl_drift.artefact import load_limits, load_profile, load_report, save
     from kl_drift.binning import Categories, Edges, Quantiles, Uniform
     from kl_drift.calibration import learn
@@ -65,6 +65,7 @@ _HOME = {
     "calibrate": "api",
     "check": "api",
     "closest": "divergence",
+    "closest_reference": "api",
     "compare": "api",
     "continuous": "",
     "contributions": "divergence",
@@ -110,6 +111,7 @@ __all__ = [
     "calibrate",
     "check",
     "closest",
+    "closest_reference",
     "compare",
     "continuous",
     "contributions",

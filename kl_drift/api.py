@@ -21,12 +21,14 @@ from kl_drift.binning import Binning, Categories
 from kl_drift.calibration import Replayed, learn, replay
 from kl_drift.columns import Judge, Selection, as_pair
 from kl_drift.comparison import compare_profiles
+from kl_drift.divergence import Closest
 from kl_drift.engines.source import Readable, open_source, read_here, rereadable
 from kl_drift.errors import PairError, PlanError, UsageError
 from kl_drift.history import History
 from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
-from kl_drift.lookback import Past, look_back, refuse_other_limits
-from kl_drift.past import places_meant
+from kl_drift.lookback import Past, look_back, references_then, refuse_other_limits
+from kl_drift.nearest import closest_profile
+from kl_drift.past import places_meant, same_counts
 from kl_drift.plan import Output, Plan, load_plan
 from kl_drift.plan_draft import draft_plan
 from kl_drift.policy import Policy
@@ -181,6 +183,61 @@ def compare(
     return compare_profiles(now, then, policy or Policy(), method, learned)
 
 
+def closest_reference(
+    current: Profile | Readable,
+    references: Mapping[str, Profile | Readable],
+    *,
+    columns: Columns = None,
+    confidence: float = 0.95,
+    progress: Progress | None = None,
+) -> Closest:
+    """Tell which of several references a snapshot resembles most, all columns together.
+
+    Parameters
+    ----------
+    current : Profile, path of a saved profile, or what :func:`scan` takes
+        The snapshot.
+    references : mapping of str to the same
+        By name. All are counted over the same bins: those of the first saved profile, or else
+        those fitted on the first reference.
+    columns : sequence of str or Selection, optional
+        As for :func:`fit`; only where no reference is a profile yet.
+    confidence : float
+        Of all intervals together.
+    progress : callable, optional
+        Called with the rows done and the rows in all.
+
+    Returns
+    -------
+    Closest
+        ``best``, the ``ties`` that the rows cannot tell from it, ``divergences`` in nats, summed
+        over the columns, and ``intervals`` of how much farther each is than the best.
+
+    Raises
+    ------
+    BinsMismatchError
+        If profiles were counted over different bins.
+    UsageError
+        If there is no reference.
+    """
+    if not references:
+        raise UsageError("give at least one reference, by name")
+    sides = {name: as_profile(each) for name, each in references.items()}
+    known = [each for each in sides.values() if isinstance(each, Profile)]
+    if known and columns is not None:
+        raise UsageError("columns are chosen when the reference is fitted; fit it again")
+    if not known:
+        first = next(iter(sides))
+        known = [fit(sides[first], columns=columns, progress=progress)]
+        sides[first] = known[0]
+    like = known[0]
+    return closest_profile(
+        _like(as_profile(current), like, progress),
+        {name: _like(each, like, progress) for name, each in sides.items()},
+        confidence=confidence,
+    )
+
+
 def as_profile(data: Readable) -> Readable:
     """Load a saved profile where ``data`` is the path of one; hand on everything else."""
     if isinstance(data, Snapshot):
@@ -296,7 +353,9 @@ def judge(
         now = scan_profile(open_source(now), fixed, as_of, progress)
     now = replace(now, as_of=as_of)
     history = History.open(plan.history) if plan.history else None
-    return now, _judged(plan, now, look_back(plan, fixed, now, history))
+    candidates = _candidates(plan, fixed, progress)
+    past = look_back(plan, fixed, now, history, candidates)
+    return now, _judged(plan, now, past, fitted=same_counts(past.against.profile, fixed))
 
 
 def _day_of(plan: Plan, current: Profile | Readable, stated: str) -> str:
@@ -317,7 +376,16 @@ def _day_of(plan: Plan, current: Profile | Readable, stated: str) -> str:
     return as_of
 
 
-def _judged(plan: Plan, current: Profile, past: Past) -> Report:
+def _candidates(plan: Plan, fixed: Profile, progress: Progress | None) -> dict[str, Profile]:
+    """Count the references of which the closest is chosen over the bins of the fixed one."""
+    return {name: _like(as_profile(each), fixed, progress) for name, each in plan.closest.items()}
+
+
+def _like(data: Profile | Readable, reference: Profile, progress: Progress | None) -> Profile:
+    return data if isinstance(data, Profile) else scan(data, like=reference, progress=progress)
+
+
+def _judged(plan: Plan, current: Profile, past: Past, *, fitted: bool) -> Report:
     against = past.against
     report = compare_profiles(
         current,
@@ -325,7 +393,7 @@ def _judged(plan: Plan, current: Profile, past: Past) -> Report:
         plan.policy,
         plan.smoothing,
         past.learned,
-        fitted=not against.choice,
+        fitted=fitted,
         trends=past.trends,
     )
     reference = replace(
@@ -333,6 +401,7 @@ def _judged(plan: Plan, current: Profile, past: Past) -> Report:
         source=against.source,
         choice=against.choice,
         snapshots=against.snapshots,
+        ties=against.ties,
     )
     return replace(report, reference=reference)
 
@@ -373,19 +442,16 @@ def calibrate(
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
     then = _reference_of(plan, progress)
-    past = [
-        profile if isinstance(profile, Profile) else scan(profile, like=then, progress=progress)
-        for profile in map(as_profile, snapshots)
-    ]
+    past = [_like(profile, then, progress) for profile in map(as_profile, snapshots)]
     if len(past) - len(leave_out) < MIN_SNAPSHOTS:
         raise UsageError(
             f"{len(past) - len(leave_out)} snapshots are too few to learn limits from; "
             f"give at least {MIN_SNAPSHOTS}"
         )
     budget = plan.calibration.budget(len(then.counted))
-    against = None
-    if plan.choice:
-        against = plan.choice.replayed(past, without=places_meant(past, leave_out))
+    against = references_then(
+        plan, past, _candidates(plan, then, progress), without=places_meant(past, leave_out)
+    )
     learned = learn(
         past,
         then,
@@ -393,7 +459,7 @@ def calibrate(
         leave_out=leave_out,
         smoothing=plan.smoothing,
         against=against,
-        choice=str(plan.choice or ""),
+        choice=plan.chooses,
     )
     said = replay(
         past,

@@ -122,7 +122,7 @@ def learn(
     """
     budget, method = budget or Budget(), _usable(smoothing)
     past = choose_past(history, reference, leave_out, against)
-    whole, nulls, unlearned = _scattered(past, reference, method, fitted=against is None)
+    whole, nulls, unlearned = _scattered(past, reference, method)
     return LearnedLimits(
         columns=_limits(whole, budget.alpha),
         nulls=_limits(nulls, budget.alpha),
@@ -201,7 +201,7 @@ def replay(
         As :func:`learn`.
     """
     past = choose_past(history, reference, leave_out, against)
-    whole, _, _ = _scattered(past, reference, _usable(smoothing), fitted=against is None)
+    whole, _, _ = _scattered(past, reference, _usable(smoothing))
     limits = _limits_without_each(whole, (budget or Budget()).alpha)
     return tuple(
         Replayed(
@@ -253,7 +253,7 @@ class _Scatter:
 
 
 def _scattered(
-    past: Past, reference: Profile, smoothing: Smoothing, *, fitted: bool
+    past: Past, reference: Profile, smoothing: Smoothing
 ) -> tuple[_Scatter, _Scatter, dict[str, str]]:
     """Return the scatter of KL, that of the null flag's KL, and why columns have none."""
     grid = _grid(past)
@@ -268,7 +268,7 @@ def _scattered(
                 f"counted in {counted} snapshots of the history, {MIN_SNAPSHOTS} are needed"
             )
             continue
-        whole[name], flag = _column(pairs, past.inside, grid, smoothing, fitted=fitted)
+        whole[name], flag = _column(pairs, past, grid, smoothing)
         if any(side.nulls for pair in pairs if pair for side in pair):
             nulls[name] = flag
     rows = np.array([profile.rows for profile in past.profiles], np.int64)
@@ -291,20 +291,18 @@ def _pairs(past: Past, name: str) -> list[tuple[Histogram, Histogram] | None]:
 
 def _column(
     pairs: Sequence[tuple[Histogram, Histogram] | None],
-    inside: Sequence[bool],
+    past: Past,
     grid: tuple[int, ...],
     smoothing: Smoothing,
-    *,
-    fitted: bool,
 ) -> tuple[Floats, Floats]:
     """Return the KL of one column and of its null flag, each of shape (1 + G, T)."""
     there = [pair is not None for pair in pairs]
     found = [pair for pair in pairs if pair]
     counts = np.stack([_sizes(now, grid) for now, _ in found], axis=1)
-    contained = np.array(inside)[there, np.newaxis]
+    contained = np.array(past.inside)[there, np.newaxis]
     rest = np.array([then.counts for _, then in found]) - np.where(contained, counts[0], 0)
     bins = found[0][0].bins
-    expected = _expected(bins, rest, smoothing, fitted=fitted)
+    expected = _expected(bins, rest, smoothing, np.array(past.fitted)[there])
     shares = smooth_current(counts, expected, smoothing)
     null = bins.null_cell
     flags = (np.stack([each[..., null], 1 - each[..., null]], -1) for each in (shares, expected))
@@ -315,12 +313,16 @@ def _column(
     return whole, flag
 
 
-def _expected(bins: Bins | PairBins, rest: Counts, smoothing: Smoothing, *, fitted: bool) -> Floats:
-    """Return the probabilities of T references."""
+def _expected(bins: Bins | PairBins, rest: Counts, smoothing: Smoothing, fitted: Flags) -> Floats:
+    """Return the probabilities of T references, some of which the bins were fitted on."""
     if not isinstance(bins, CategoryBins):
         return smooth_reference(rest, smoothing)
     parts = (Histogram(bins=bins, counts=tuple(map(int, row))) for row in rest)
-    return np.array([expected_shares(part, smoothing, fitted=fitted) for part in parts])
+    shares = [
+        expected_shares(part, smoothing, fitted=its)
+        for part, its in zip(parts, fitted.tolist(), strict=True)
+    ]
+    return np.array(shares)
 
 
 def _sizes(histogram: Histogram, grid: Sequence[int]) -> Counts:

@@ -167,6 +167,42 @@ def check(
     raise typer.Exit(_exit_code(report.status))
 
 
+@app.command(
+    epilog="kl-drift closest may.json --reference winter=jan.json --reference summer=jul.json"
+)
+def closest(
+    current: Annotated[str, typer.Argument(metavar="CURRENT", help="A snapshot or profile.")],
+    *,
+    reference: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=A", help="A snapshot or a saved profile, named; repeatable."),
+    ],
+    where: Where = None,
+    columns: Columns = None,
+    confidence: Annotated[float, typer.Option(help="Of all intervals together.")] = 0.95,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell which of several references a snapshot resembles most, or that it is a tie.
+
+    All are counted over the bins of the first saved profile, or else of the first reference.
+    """
+    from kl_drift import api
+    from kl_drift.render.closest import closest_to_dict, closest_to_text
+
+    with _progress("comparing") as progress:
+        found = api.closest_reference(
+            _snapshot(current, where),
+            {name: _snapshot(path, None) for name, path in _pairs("--reference", reference)},
+            columns=_names(columns),
+            confidence=confidence,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(closest_to_dict(found), ensure_ascii=False))
+    else:
+        typer.echo(closest_to_text(found), nl=False)
+
+
 @app.command(epilog="kl-drift fit flights/month=01 -o reference.json")
 def fit(
     snapshot: Annotated[str, typer.Argument(help="A file, folder, glob or URI.")],

@@ -5,7 +5,7 @@ Knows plans, histories and profiles. Has never heard of rows, or of how a number
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kl_drift.artefact import load_limits
@@ -13,6 +13,7 @@ from kl_drift.calibration import learn
 from kl_drift.errors import BinsMismatchError, UsageError
 from kl_drift.history import History
 from kl_drift.limits import MIN_SNAPSHOTS, REMEMBERED, LearnedLimits, Trend
+from kl_drift.nearest import closest_profile
 from kl_drift.plan import Plan
 from kl_drift.profile import Profile
 from kl_drift.reference import Against, choose_reference
@@ -39,7 +40,13 @@ class Past:
     trends: Mapping[str, Trend] = field(default_factory=dict)
 
 
-def look_back(plan: Plan, fixed: Profile, current: Profile, history: History | None) -> Past:
+def look_back(
+    plan: Plan,
+    fixed: Profile,
+    current: Profile,
+    history: History | None,
+    candidates: Mapping[str, Profile],
+) -> Past:
     """Return what is compared with, and what is ordinary in that comparison.
 
     Parameters
@@ -52,6 +59,8 @@ def look_back(plan: Plan, fixed: Profile, current: Profile, history: History | N
         The snapshot; nothing is learned from it, nor from later ones.
     history : History, optional
         The record, if the plan has one.
+    candidates : mapping of str to Profile
+        Of which the closest is compared with, if the plan names any.
 
     Raises
     ------
@@ -62,15 +71,60 @@ def look_back(plan: Plan, fixed: Profile, current: Profile, history: History | N
         If that file was learned over other bins.
     """
     earlier = _earlier(plan, current, history)
-    if plan.choice is None:
-        against = Against(profile=fixed, source=", ".join(fixed.sources))
-    else:
+    if candidates:
+        against = _closest(candidates, current)
+    elif plan.choice:
         against = choose_reference(plan.choice, fixed, current, earlier)
+    else:
+        against = Against(profile=fixed, source=", ".join(fixed.sources))
     return Past(
         against=against,
-        learned=_learned(plan, fixed, earlier, against),
+        learned=_learned(plan, fixed, earlier, against, candidates),
         trends=_trends(plan, fixed, current, earlier),
     )
+
+
+def _closest(candidates: Mapping[str, Profile], current: Profile) -> Against:
+    found = closest_profile(current, candidates)
+    best, ties = str(found.best), tuple(map(str, found.ties))
+    told = f"; the rows cannot tell it from {', '.join(ties)}" if ties else ""
+    return Against(
+        profile=candidates[best],
+        source=f"{best}, the closest of {', '.join(candidates)}{told}",
+        choice=f"closest:{best}",
+        ties=ties,
+    )
+
+
+def references_then(
+    plan: Plan,
+    profiles: Sequence[Profile],
+    candidates: Mapping[str, Profile],
+    *,
+    since: int = 0,
+    without: Collection[int] = (),
+) -> tuple[Profile | None, ...] | None:
+    """Return what each snapshot would have been compared with; None: all with the fixed reference.
+
+    Parameters
+    ----------
+    plan : Plan
+        Whose choice it is.
+    profiles : sequence of Profile
+        Oldest first.
+    candidates : mapping of str to Profile
+        Of which the closest is chosen, if the plan names any.
+    since : int
+        The place of the first snapshot that is asked for.
+    without : collection of int
+        The places of those that are no reference.
+    """
+    if candidates:
+        return tuple(
+            candidates[str(closest_profile(each, candidates).best)] if each.rows else None
+            for each in profiles[since:]
+        )
+    return plan.choice.replayed(profiles, since=since, without=without) if plan.choice else None
 
 
 def _earlier(plan: Plan, current: Profile, history: History | None) -> tuple[Profile, ...]:
@@ -83,7 +137,11 @@ def _earlier(plan: Plan, current: Profile, history: History | None) -> tuple[Pro
 
 
 def _learned(
-    plan: Plan, fixed: Profile, earlier: tuple[Profile, ...], against: Against
+    plan: Plan,
+    fixed: Profile,
+    earlier: tuple[Profile, ...],
+    against: Against,
+    candidates: Mapping[str, Profile],
 ) -> LearnedLimits | None:
     """Return the limits of the plan's file, or those its history teaches once it is long enough."""
     if plan.calibration.limits:
@@ -91,16 +149,14 @@ def _learned(
     since = max(len(earlier) - REMEMBERED, 0)
     if len(earlier) < MIN_SNAPSHOTS or plan.smoothing.method == "none":
         return None
-    replayed = None
-    if plan.choice and against.choice:
-        replayed = plan.choice.replayed(earlier, since=since)
+    chosen = bool(against.choice)
     return learn(
         earlier[since:],
         fixed,
         budget=plan.calibration.budget(len(fixed.counted)),
         smoothing=plan.smoothing,
-        against=replayed,
-        choice=against.choice,
+        against=references_then(plan, earlier, candidates, since=since) if chosen else None,
+        choice=plan.chooses if chosen else "",
     )
 
 
@@ -123,8 +179,8 @@ def _trends(
 def _from_file(plan: Plan, fixed: Profile, against: Against) -> LearnedLimits | None:
     """Return the limits of a file; none as long as the plan's choice finds too few snapshots."""
     learned = load_limits(plan.calibration.limits)
-    refuse_other_limits(learned, fixed, plan.smoothing, choice=str(plan.choice or ""))
-    return learned if learned.choice == against.choice else None
+    refuse_other_limits(learned, fixed, plan.smoothing, choice=plan.chooses)
+    return learned if bool(learned.choice) == bool(against.choice) else None
 
 
 def refuse_other_limits(

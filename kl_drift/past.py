@@ -43,6 +43,8 @@ class Past:
         where that would not tell it from another.
     against : tuple of Profile
         What each is compared with.
+    fitted : tuple of bool
+        Whether that is what the bins were fitted on.
     inside : tuple of bool
         Whether that counts the rows of each; see the module.
     left_out : dict of str to str
@@ -52,6 +54,7 @@ class Past:
     profiles: tuple[Profile, ...]
     names: tuple[str, ...]
     against: tuple[Profile, ...]
+    fitted: tuple[bool, ...]
     inside: tuple[bool, ...]
     left_out: dict[str, str]
 
@@ -110,6 +113,7 @@ def choose_past(
         profiles=profiles,
         names=tuple(name for name, _, _ in kept),
         against=tuple(its for _, _, its in kept),
+        fitted=tuple(its is reference or same_counts(its, reference) for _, _, its in kept),
         inside=_inside(profiles, reference) if against is None else (False,) * len(kept),
         left_out=left_out,
     )
@@ -119,7 +123,7 @@ def _why_not(profile: Profile, its: Profile) -> str:
     """Say why a snapshot teaches nothing; empty where it does."""
     if not profile.rows:
         return "it has no rows"
-    return "it is the reference" if _same_counts(profile, its) else ""
+    return "it is the reference" if same_counts(profile, its) else ""
 
 
 def places_meant(history: Sequence[Profile], leave_out: Collection[str]) -> set[int]:
@@ -173,7 +177,8 @@ def _meant(
         yield from found
 
 
-def _same_counts(profile: Profile, reference: Profile) -> bool:
+def same_counts(profile: Profile, reference: Profile) -> bool:
+    """Say whether two profiles counted the same."""
     mine, theirs = profile.counted, reference.counted
     return profile.rows == reference.rows and mine == theirs
 

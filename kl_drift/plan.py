@@ -23,6 +23,7 @@ from kl_drift.errors import PairError, PlanError, UsageError, did_you_mean
 from kl_drift.limits import Budget
 from kl_drift.plan_file import (
     VERSION,
+    ChooseKeys,
     LimitKeys,
     PlanFile,
     ReferenceKeys,
@@ -42,6 +43,7 @@ __all__ = ["Output", "Plan", "load_plan", "plan_schema"]
 
 _OPTIONS = (("reference", "options"), ("current", "options"))
 _PARTITIONS = (("reference", "where"), ("current", "where"))
+_CLOSEST = ("reference", "choose", "closest")
 _ROWS_ONLY = frozenset({"where", "label", "as_of"})
 
 
@@ -134,6 +136,8 @@ class Plan:
         How limits are learned.
     choice : ReferenceChoice, optional
         Which snapshots of the history are compared with; None: the reference itself.
+    closest : mapping of str to Snapshot
+        Of these the one that the current snapshot resembles most is compared with; empty: none.
     trend : TrendSettings, optional
         How slow ramps are looked for; None: they are not.
     each : mapping of str to int
@@ -153,6 +157,7 @@ class Plan:
     history: str = field(default="", repr=False)
     calibration: Calibration = field(default_factory=Calibration)
     choice: ReferenceChoice | None = None
+    closest: Mapping[str, Snapshot] = field(default_factory=dict)
     trend: TrendSettings | None = None
     each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
     pairs: tuple[int, ...] = field(default=(), repr=False, compare=False)
@@ -189,6 +194,11 @@ class Plan:
         document = read_mapping(mapping, path, as_written=_as_written)
         document.value.setdefault("version", VERSION)
         return _planned(document)
+
+    @property
+    def chooses(self) -> str:
+        """How the reference is chosen: ``window:7``, ``closest``; empty where it is fixed."""
+        return "closest" if self.closest else str(self.choice or "")
 
     def check_columns(self, names: Iterable[str]) -> None:
         """Refuse limits of columns that there are none of; a typing error must not unset a limit.
@@ -266,11 +276,16 @@ def _planned(document: Document) -> Plan:
 
 
 def _is_option(key: Key) -> bool:
-    return key[:2] in _OPTIONS or key[:1] == ("history",)
+    return _of_snapshot(key) in _OPTIONS or key[:1] == ("history",)
 
 
 def _as_written(key: Key) -> bool:
-    return key[:2] in _OPTIONS + _PARTITIONS
+    return _of_snapshot(key) in _OPTIONS + _PARTITIONS
+
+
+def _of_snapshot(key: Key) -> Key:
+    """Return the first two steps to a key; of a reference among others as of the reference."""
+    return ("reference", *key[4:5]) if key[:3] == _CLOSEST else key[:2]
 
 
 def _refuse_newer(document: Document) -> None:
@@ -298,6 +313,7 @@ def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
         history=_located(("history",), file.history, mistakes) if file.history else "",
         calibration=_calibration(file, mistakes),
         choice=_choice(file, mistakes),
+        closest=_closest(file, mistakes),
         trend=_trend(file, mistakes),
         each={name: mistakes.line(("columns", "each", name)) for name in each},
         pairs=tuple(
@@ -412,12 +428,13 @@ def _calibration(file: PlanFile, mistakes: Mistakes) -> Calibration:
 
 def _choice(file: PlanFile, mistakes: Mistakes) -> ReferenceChoice | None:
     """Return the choice, and note what it needs and the file does not state."""
-    if not (isinstance(file.reference, ReferenceKeys) and (chosen := file.reference.choose)):
-        return None
     key = ("reference", "choose")
-    stated = chosen if isinstance(chosen, str) else _stated(chosen)
-    if len(stated) != 1 and not isinstance(stated, str):
-        mistakes.add(key, f"expected one key, window or same_weekday, got {len(stated)}")
+    stated = _chosen(file)
+    if isinstance(stated, Mapping) and len(stated) != 1:
+        known = ", ".join(ChooseKeys.model_fields)
+        mistakes.add(key, f"expected one key of {known}, got {len(stated)}")
+        return None
+    if stated is None or "closest" in stated:
         return None
     choice = ReferenceChoice.parse(stated)
     if not file.history:
@@ -427,6 +444,24 @@ def _choice(file: PlanFile, mistakes: Mistakes) -> ReferenceChoice | None:
         message = "needs the day that the current snapshot stands for; add  current: {as_of: …}"
         mistakes.add(key, f"{choice.kind} {message}")
     return choice
+
+
+def _chosen(file: PlanFile) -> str | dict[str, Any] | None:
+    """Return what the file says of the choice."""
+    if not isinstance(file.reference, ReferenceKeys) or file.reference.choose is None:
+        return None
+    chosen = file.reference.choose
+    return chosen if isinstance(chosen, str) else _stated(chosen)
+
+
+def _closest(file: PlanFile, mistakes: Mistakes) -> dict[str, Snapshot]:
+    chosen = file.reference.choose if isinstance(file.reference, ReferenceKeys) else None
+    if not isinstance(chosen, ChooseKeys) or not chosen.closest:
+        return {}
+    return {
+        name: _snapshot((*_CLOSEST, name), entry, mistakes)
+        for name, entry in chosen.closest.items()
+    }
 
 
 def _trend(file: PlanFile, mistakes: Mistakes) -> TrendSettings | None:
@@ -447,7 +482,8 @@ def _states_its_day(current: str | SnapshotKeys) -> bool:
 
 def _note_overwriting(plan: Plan, mistakes: Mistakes) -> None:
     """Note an output that would take the place of a snapshot or of another output."""
-    taken = {plan.reference.path: "the reference"}
+    taken = {each.path: f"the reference {name!r}" for name, each in plan.closest.items()}
+    taken[plan.reference.path] = "the reference"
     if plan.current:
         taken[plan.current.path] = "the current snapshot"
     for name in ("report", "html", "profile"):

@@ -120,7 +120,7 @@ class SnapshotKeys(_Keys):
 
 
 class ChooseKeys(_Keys):
-    """A choice with a number: one of these."""
+    """A choice that says more: one of these."""
 
     window: int | None = Field(
         default=None, ge=1, description="The last few snapshots, merged.", examples=[7]
@@ -130,6 +130,12 @@ class ChooseKeys(_Keys):
         ge=1,
         description="The last few snapshots of the current one's weekday, merged.",
         examples=[4],
+    )
+    closest: Annotated[Mapping[Name, Name | SnapshotKeys], Field(min_length=2)] | None = Field(
+        default=None,
+        description="Named snapshots or saved profiles: the one that the current snapshot "
+        "resembles most. Needs no history.",
+        examples=[{"winter": "flights/month=2013-01", "summer": "flights/month=2013-07"}],
     )
 
 
@@ -141,7 +147,8 @@ class ReferenceKeys(SnapshotKeys):
         description="What is compared with, from the history, over the bins of these rows: the "
         "previous snapshot, {window: 7} the last seven, {same_weekday: 4} the last four of the "
         "same weekday, or same_month_last_year. These rows themselves as long as there are too "
-        "few; acknowledged incidents are left out. By default always these rows.",
+        "few; acknowledged incidents are left out. Or {closest: …}, of some others the one that is "
+        "resembled most. By default always these rows.",
         examples=["previous", {"window": 7}],
     )
 

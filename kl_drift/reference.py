@@ -227,15 +227,18 @@ class Against:
     source : str
         What reports call it.
     choice : str
-        How it was chosen, as in a plan; empty: it is the fixed one.
+        How it was chosen; empty: it is the fixed one.
     snapshots : int
         How many it was merged from.
+    ties : tuple of str
+        Other references that the rows cannot tell from it, where the closest was chosen.
     """
 
     profile: Profile
     source: str
     choice: str = ""
     snapshots: int = 1
+    ties: tuple[str, ...] = ()
 
 
 def choose_reference(

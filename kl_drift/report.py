@@ -282,9 +282,11 @@ class Side:
     created, created_by : str
         When it was profiled, and by which kl-drift.
     choice : str
-        Of a reference that was chosen from the history: how, as in the plan (``window:7``).
+        Of a reference that was chosen: how (``window:7``, ``closest:winter``).
     snapshots : int
         How many it was merged from.
+    ties : tuple of str
+        Of the closest reference: others that the rows cannot tell from it.
     """
 
     source: str
@@ -294,6 +296,7 @@ class Side:
     created_by: str = ""
     choice: str = ""
     snapshots: int = 1
+    ties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ ROWS, ORDINARY, DAYS = 4_000, 30, 24
 def day(number: int, ramp: float) -> pa.Table:
     """Return a day whose means stray; that of x climbs from the 30th on."""
     generator = np.random.default_rng(number)
-    x, y = generator.normal(0, 0.08, 2)
+    x, y = generator.normal(0, 0.05, 2)
     climbed = ramp * max(0, number - ORDINARY + 1) / DAYS
     columns = {"x": generator.normal(x + climbed, 1, ROWS), "y": generator.normal(y, 1, ROWS)}
     return pa.table(columns)
@@ -52,13 +52,13 @@ def checked(tmp_path: Path, ramp: float, **keys: object) -> list[kd.Report]:
 
 @pytest.fixture(scope="module")
 def climbing(tmp_path_factory: pytest.TempPathFactory) -> list[kd.Report]:
-    return checked(tmp_path_factory.mktemp("climbing"), 0.2, trend={})
+    return checked(tmp_path_factory.mktemp("climbing"), 0.18, trend={})
 
 
 def test_a_ramp_that_no_single_day_shows_is_a_warning(
     climbing: list[kd.Report], tmp_path: Path
 ) -> None:
-    without = checked(tmp_path, 0.2)
+    without = checked(tmp_path, 0.18)
     assert {report["x"].status for report in without} == {Status.OK}
     warned = [report["x"] for report in climbing if report["x"].status is not Status.OK]
     assert warned
@@ -93,7 +93,7 @@ def test_there_is_no_trend_before_there_is_a_past(climbing: list[kd.Report]) -> 
 def test_the_trend_is_measured_to_the_fixed_reference(tmp_path: Path) -> None:
     """The day before climbs along; January does not."""
     reference = {"path": tmp_path / "reference.json", "choose": "previous"}
-    reports = checked(tmp_path, 0.2, trend={"snapshots": 20, "weight": 0.2}, reference=reference)
+    reports = checked(tmp_path, 0.18, trend={"snapshots": 20, "weight": 0.2}, reference=reference)
     assert reports[-1].reference.choice == "previous"
     assert reports[-1]["x"].trend.exceeds
 
@@ -126,7 +126,7 @@ def test_the_simulation_says_what_the_page_says() -> None:
     quiet, ramp = total["quiet"], total["ramp"]
     assert FOUND["checks"] == trends.SEEDS * trends.COLUMNS * trends.DAYS
     assert quiet["trend"] <= 5 * trends.SEEDS  # the budget is one a month; false ones come in runs
-    assert ramp["columns_trend"] > 2 * ramp["columns_alone"]
+    assert ramp["columns_trend"] > 1.3 * ramp["columns_alone"]
     page = " ".join(PAGE.split())
     assert (
         f"In {FOUND['checks']:,} checks of columns that only stray, {quiet['trend']} trends were "
