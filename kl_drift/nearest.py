@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kl_drift.bins import CategoryBins
+from kl_drift.bins import CategoryBins, PairBins
 from kl_drift.cells import Floats
 from kl_drift.divergence import Closest, closest_in_sum
 from kl_drift.errors import BinsMismatchError, UsageError
@@ -36,7 +36,8 @@ def closest_profile(
     -------
     Closest
         The best, what ties with it, each divergence and how much farther it is than the best, in
-        nats; see :func:`~kl_drift.divergence.closest_in_sum`. Levels that the bins do not keep
+        nats; see :func:`~kl_drift.divergence.closest_in_sum`. Pairs of columns do not count: each
+        of the two does. Levels that the bins do not keep
         count as one, new or not: to the rows that the bins were fitted on none of theirs is new,
         which would favour the others.
 
@@ -54,7 +55,11 @@ def closest_profile(
     for name, reference in references.items():
         _refuse_other_bins(current, name, reference)
     sides = [current, *references.values()]
-    columns = [name for name in current.counted if all(name in side.counted for side in sides)]
+    columns = [
+        name
+        for name, each in current.counted.items()
+        if not isinstance(each.bins, PairBins) and all(name in side.counted for side in sides)
+    ]
     if not columns:
         raise UsageError("there is no column that the snapshot and all references counted")
     return closest_in_sum(
