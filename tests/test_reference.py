@@ -353,9 +353,9 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
         ("prevoius", "expected one of previous, same_month_last_year or a mapping, got "
          "'prevoius'. Did you mean 'previous'?"),
         ("{window: 0}", "window: expected a whole number of at least 1, got 0"),
-        ("{windw: 7}", "unknown key; known: window, same_weekday. Did you mean 'window'?"),
-        ("{}", "choose: expected one key, window or same_weekday, got 0"),
-        ("{window: 7, same_weekday: 1}", "expected one key, window or same_weekday, got 2"),
+        ("{windw: 7}", "unknown key; known: window, same_weekday, closest. Did you mean 'window'?"),
+        ("{}", "choose: expected one key of window, same_weekday, closest, got 0"),
+        ("{window: 7, same_weekday: 1}", "one key of window, same_weekday, closest, got 2"),
         ("{same_weekday: four}", "same_weekday: expected a whole number of at least 1, got 'four'"),
     ],
 )  # fmt: skip
