@@ -40,10 +40,14 @@ def drift_gate() -> None:
     def quarantine() -> None:
         print("this month is kept apart until somebody has looked at it")
 
+    # --8<-- [start:gate]
     check = DriftCheckOperator(
         task_id="check",
-        reference=f"{FLIGHTS}/month=2013-01",
-        current=f"{FLIGHTS}/month={{{{ params.month }}}}",
+        reference={"path": f"{FLIGHTS}/month=2013-01", "label": "flights of January"},
+        current={
+            "path": f"{FLIGHTS}/month={{{{ params.month }}}}",
+            "label": "flights of {{ params.month }}",
+        },
         columns=["*_delay", "air_time", "carrier", "dest", "origin"],
         on_drift="warn",
         outlets=[CHECKED],
@@ -53,6 +57,7 @@ def drift_gate() -> None:
         task_id="branch", report=check.output, if_ok="publish", if_drift="quarantine"
     )
     branch >> [publish(), quarantine()]
+    # --8<-- [end:gate]
 
 
 drift_gate()

@@ -28,6 +28,7 @@ FLIGHTS = Path(__file__).parent.parent / "examples" / "flights"
 DATA = os.environ.get("KL_DRIFT_DATA", str(FLIGHTS.parent.parent / "out" / "dags"))
 
 
+# --8<-- [start:checkpoint]
 def flights(context: Any, reference: str, month: str) -> Checkpoint:
     """Make the checkpoint: which data, which expectations."""
     import great_expectations as gx
@@ -56,6 +57,9 @@ def rows(reference: str, month: str) -> dict[str, Any]:
     return {"dataframe": parquet_batch(FLIGHTS / f"month={month}", reference)}
 
 
+# --8<-- [end:checkpoint]
+
+
 @dag(
     schedule=None,
     params={"month": Param("2013-07", pattern=r"^2013-\d\d$")},
@@ -69,12 +73,14 @@ def drift_great_expectations() -> None:
         columns=["*_delay", "air_time", "carrier", "origin"],
         profile=f"{DATA}/great_expectations/{{{{ run_id }}}}.json",
     )
+    # --8<-- [start:task]
     GXCheckpointOperator(
         task_id="expect",
         checkpoint=flights,
         batch_parameters=rows,
         op_kwargs={"reference": reference.output["profile"], "month": "{{ params.month }}"},
     )
+    # --8<-- [end:task]
 
 
 drift_great_expectations()

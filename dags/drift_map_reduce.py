@@ -37,6 +37,7 @@ def drift_map_reduce() -> None:
             for month in (4, 5, 6)
         ]
 
+    # --8<-- [start:map]
     reference = FitReferenceOperator(
         task_id="fit",
         snapshot={"path": FLIGHTS, "where": {"month": ["2013-01", "2013-02", "2013-03"]}},
@@ -52,6 +53,7 @@ def drift_map_reduce() -> None:
     whole = MergeProfilesOperator(
         task_id="merge", profiles=parts.output, profile=f"{DATA}/quarter.json"
     )
+    # --8<-- [end:map]
     DriftCheckOperator(
         task_id="check",
         reference=reference.output,

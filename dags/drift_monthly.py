@@ -24,7 +24,11 @@ from kl_drift.airflow.operators import DriftCheckOperator
 
 ROOT = Path(__file__).parent.parent
 DATA = os.environ.get("KL_DRIFT_DATA", f"{ROOT}/out/dags")
+# --8<-- [start:mail]
 MAIL = DriftNotifier(SmtpNotifier(from_email="airflow@example.org", to="data@example.org"))
+ALERTS = [MAIL] if "AIRFLOW_CONN_SMTP_DEFAULT" in os.environ else []
+# --8<-- [end:mail]
+# --8<-- [start:dag]
 MONTH = (
     "{{ params.month if dag_run.run_type == 'manual'"
     " else data_interval_start.strftime('2013-%m') }}"
@@ -48,8 +52,11 @@ def drift_monthly() -> None:
         report=f"{DATA}/monthly/{MONTH}.json",
         profile=f"{DATA}/monthly/{MONTH}-profile.json",
         history=f"{DATA}/monthly/history.sqlite",
-        notifiers=[MAIL] if "AIRFLOW_CONN_SMTP_DEFAULT" in os.environ else [],
+        notifiers=ALERTS,
     )
+
+
+# --8<-- [end:dag]
 
 
 drift_monthly()

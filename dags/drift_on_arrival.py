@@ -19,6 +19,7 @@ from kl_drift.airflow.operators import DriftCheckOperator
 ROOT = Path(__file__).parent.parent
 FLIGHTS = Asset("flights")
 MONTH = Param("2013-03", pattern=r"^2013-\d\d$")
+# --8<-- [start:arrival]
 ARRIVED = """\
 {%- if triggering_asset_events -%}
 {{ (triggering_asset_events.values() | first | last).extra.month }}
@@ -43,6 +44,9 @@ def drift_on_arrival() -> None:
         plan=f"{ROOT}/configs/flights-minimal.yaml",
         values={"month": ARRIVED},
     )
+
+
+# --8<-- [end:arrival]
 
 
 flights_arrive()

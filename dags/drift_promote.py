@@ -53,6 +53,7 @@ def drift_promote() -> None:
 | {{ column.name }} | {{ column.status }} | {{ column.kl }} | {{ column.moved | join('; ') }} |
 {% endfor %}""",
     )
+    # --8<-- [start:promote]
     promote = PromoteReferenceOperator(
         task_id="promote",
         profile=check.output,
@@ -60,6 +61,7 @@ def drift_promote() -> None:
         note="{{ params.month }}, approved",
     )
     check >> approve >> promote
+    # --8<-- [end:promote]
 
 
 drift_promote()

@@ -78,7 +78,7 @@ def test_both_commands_are_checked() -> None:
 def test_make_has_the_targets_that_the_readme_names() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = re.findall(r"`make (\w+)`|^make (\w+)$", README, re.MULTILINE)
-    assert len(named) == 3
+    assert len(named) == 4
     for target in ("".join(pair) for pair in named):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
@@ -88,6 +88,11 @@ def test_the_plan_is_the_minimal_one_of_the_configs() -> None:
     minimal = (ROOT / "configs" / "flights-minimal.yaml").read_text(encoding="utf-8")
     stated = [line for line in minimal.splitlines() if line and not line.lstrip().startswith("#")]
     assert stated == plan.splitlines()
+
+
+def test_the_dag_is_part_of_one_that_runs() -> None:
+    (shown,) = blocks("py")
+    assert shown in (ROOT / "dags" / "drift_monthly.py").read_text(encoding="utf-8")
 
 
 def test_links_lead_somewhere() -> None:

@@ -12,6 +12,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+import httpx
 from live import Live, airflow, free_port
 from receivers import http_endpoint, mail_server
 
@@ -42,6 +43,7 @@ def test_from_the_trigger_to_the_report_and_the_alert(tmp_path: Path) -> None:
             assert live.ask("GET", "importErrors")["import_errors"] == []
             drift_fails_without_a_retry(live, drift)
             its_log_and_xcom_say_what_drifted(live, drift)
+            the_report_is_for_those_who_are_logged_in(live, drift)
             mail_and_post_say_what_drifted(mails, posts)
             a_warning_triggers_who_waits_for_the_asset(live, warning)
             unreadable_data_is_retried(live, unreadable)
@@ -62,6 +64,15 @@ def its_log_and_xcom_say_what_drifted(live: Live, run: str) -> None:
     summary = live.xcom(run, "check")
     assert summary["status"] == "drift"
     assert summary["drifted"] == ["air_time"]
+
+
+def the_report_is_for_those_who_are_logged_in(live: Live, run: str) -> None:
+    links = live.ask("GET", f"{run}/taskInstances/check/links")["extra_links"]
+    link = links["Drift report"]
+    page = live.client.get(link)
+    assert page.status_code == 200, page.text
+    assert "air_time" in page.text
+    assert httpx.get(link).status_code == 401
 
 
 def mail_and_post_say_what_drifted(

@@ -18,6 +18,7 @@ CHECKED = Asset("checked_end_to_end")
 AGAIN = {"retries": 1, "retry_delay": timedelta(seconds=0)}
 
 
+# --8<-- [start:post]
 def post(context: Any) -> None:
     """Tell a local address, by way of apprise; an alert is any function of the context."""
     import apprise
@@ -27,6 +28,9 @@ def post(context: Any) -> None:
     sender.add(os.environ["KL_DRIFT_TEST_ALERTS"])
     if not sender.notify(title=message["subject"], body=message["text"]):
         raise ConnectionError("nobody took the alert")
+
+
+# --8<-- [end:post]
 
 
 MAIL = DriftNotifier(SmtpNotifier(from_email="airflow@example.org", to="data@example.org"))
