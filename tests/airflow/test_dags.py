@@ -21,7 +21,7 @@ ENDS = {
         "quarantine": "success",
     },
     "drift_great_expectations": {"fit": "success", "expect": "failed"},
-    "drift_map_reduce": {
+    "drift_by_partition": {
         "partitions": "success",
         "fit": "success",
         "scan[0]": "success",
@@ -80,9 +80,9 @@ def test_each_runs_to_its_end(name: str, airflow_db: Path) -> None:
 def test_the_sum_of_the_parts_has_every_row(airflow_db: Path, data: Path) -> None:
     import kl_drift as kd
 
-    load("drift_map_reduce").test()
-    (quarter,) = data.glob("map_reduce/*/quarter.json")
-    (reference,) = data.glob("map_reduce/*/reference.json")
+    load("drift_by_partition").test()
+    (quarter,) = data.glob("by_partition/*/quarter.json")
+    (reference,) = data.glob("by_partition/*/reference.json")
     whole = kd.scan(
         kd.Snapshot(
             path=str(DAGS.parent / "examples" / "flights"),

@@ -36,7 +36,7 @@ def test_from_the_trigger_to_the_report_and_the_alert(tmp_path: Path) -> None:
                 live.trigger(dag)
                 for dag in (
                     "drift_found", "drift_only_warns", "drift_unreadable", "drift_promote",
-                    "drift_map_reduce",
+                    "drift_by_partition",
                 )
             )  # fmt: skip
             live.unpause("drift_heard_of")
@@ -47,8 +47,9 @@ def test_from_the_trigger_to_the_report_and_the_alert(tmp_path: Path) -> None:
             mail_and_post_say_what_drifted(mails, posts)
             a_warning_triggers_who_waits_for_the_asset(live, warning)
             unreadable_data_is_retried(live, unreadable)
-            a_person_approves_the_new_reference(live, promotion)
+            a_person_is_asked(live, promotion)
             the_parts_were_mapped(live, mapped)
+            the_answer_makes_the_new_reference(live, promotion)
 
 
 def drift_fails_without_a_retry(live: Live, run: str) -> None:
@@ -102,12 +103,16 @@ def unreadable_data_is_retried(live: Live, run: str) -> None:
         assert "broken.parquet" in live.log(run, "check", attempt)
 
 
-def a_person_approves_the_new_reference(live: Live, run: str) -> None:
+def a_person_is_asked(live: Live, run: str) -> None:
     live.until("somebody is asked", lambda: live.states(run)["approve"] == "awaiting_input")
     assert live.states(run)["promote"] is None
     asked = live.ask("GET", f"{run}/taskInstances/approve/-1/hitlDetails")
     assert asked["subject"] == "Is 2013-07 the new normal?"
     assert "| air_time | drift |" in asked["body"]
+
+
+def the_answer_makes_the_new_reference(live: Live, run: str) -> None:
+    # Nobody answers within a second: Airflow 3.3 fails a task whose answer overtakes its scheduler.
     live.ask("PATCH", f"{run}/taskInstances/approve/-1/hitlDetails", chosen_options=["Approve"])
     assert live.end(run) == "success"
     assert live.xcom(run, "promote")["profile"] == live.xcom(run, "check")["profile"]

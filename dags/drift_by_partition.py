@@ -24,11 +24,11 @@ from kl_drift.airflow.operators import (
 
 ROOT = Path(__file__).parent.parent
 FLIGHTS = f"{ROOT}/examples/flights"
-DATA = os.environ.get("KL_DRIFT_DATA", f"{ROOT}/out/dags") + "/map_reduce/{{ run_id }}"
+DATA = os.environ.get("KL_DRIFT_DATA", f"{ROOT}/out/dags") + "/by_partition/{{ run_id }}"
 
 
 @dag(schedule=None, doc_md=__doc__, tags=["kl-drift"])
-def drift_map_reduce() -> None:
+def drift_by_partition() -> None:
     @task
     def partitions() -> list[dict[str, str]]:
         """List what there is to scan; a real one would look into the lake."""
@@ -63,4 +63,4 @@ def drift_map_reduce() -> None:
     )
 
 
-drift_map_reduce()
+drift_by_partition()
