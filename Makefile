@@ -5,7 +5,7 @@ DEMO := .venv-demo
 AIRFLOW := .venv-airflow
 DEV := .venv
 BIN := $(DEV)/bin
-TEST_EXTRAS := airflow,alerts,gx,metrics,report,spark
+TEST_EXTRAS := airflow,alerts,gcs,gx,metrics,report,spark
 WORKERS ?= 2
 
 .PHONY: help demo airflow test lint bench docs lock clean

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from structlog.testing import capture_logs
@@ -22,7 +27,7 @@ from kl_drift.airflow import (
     PromoteReferenceOperator,
 )
 from kl_drift.airflow._storage import history_url, located, with_connection
-from kl_drift.errors import UsageError
+from kl_drift.errors import MissingExtraError, UsageError
 
 FLIGHTS = Path(__file__).parent.parent.parent / "examples" / "flights"
 SECRET = "s3cr3t/with+signs"  # noqa: S105 - the server takes any
@@ -160,20 +165,69 @@ def test_the_usual_extras_of_aws_are_understood(monkeypatch: pytest.MonkeyPatch)
     }  # fmt: skip
 
 
-def test_google_is_read_as_far_as_it_goes_and_refused_beyond(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    kind = "google_cloud_platform"
-    conn = _connect(monkeypatch, conn_type=kind, extra={"token": SECRET, "project": "p"})
+GOOGLE = "google_cloud_platform"
+
+
+def test_the_usual_extras_of_google_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    conn = _connect(monkeypatch, conn_type=GOOGLE, extra={"token": SECRET, "project": "p"})
     assert located("gs://elsewhere@b/x") == (
         "gs://b/x", {"access_token": SECRET, "project_id": "p"}
     )  # fmt: skip
-    _connect(monkeypatch, conn_type=kind, extra={"is_anonymous": True})
+    _connect(monkeypatch, conn_type=GOOGLE, extra={"is_anonymous": True})
     assert located("gs://b/x", conn)[1] == {"anonymous": "true"}
-    _connect(monkeypatch, conn_type=kind, extra={"keyfile_dict": SECRET})
-    with pytest.raises(UsageError, match="keyfile_dict cannot be read here; set GOOGLE") as caught:
+    _connect(monkeypatch, conn_type=GOOGLE, extra={"key_secret_name": "vault"})
+    with pytest.raises(UsageError, match="key_secret_name cannot be read here"):
         located("gs://b/x", conn)
-    assert SECRET not in str(caught.value)
+
+
+@pytest.fixture
+def tokens() -> Iterator[str]:
+    """Run what gives tokens to service accounts; return its address."""
+
+    class Tokens(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.dumps({"access_token": SECRET, "expires_in": 3600}).encode()
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200 if b"assertion=" in asked else 400)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Tokens) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/token"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("where", ["keyfile_dict", "key_path"])
+def test_the_key_of_a_service_account_becomes_a_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tokens: str, where: str
+) -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    key = {"client_email": "drift@p", "private_key": private.decode(), "token_uri": tokens}
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(key))
+    stated = json.dumps(key) if where == "keyfile_dict" else str(path)
+    conn = _connect(monkeypatch, conn_type=GOOGLE, extra={where: stated})
+    assert located("gs://b/x", conn)[1] == {"access_token": SECRET}
+
+
+def test_a_key_that_is_none_is_a_mistake_and_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for extra in ({"keyfile_dict": SECRET}, {"key_path": str(tmp_path / "no.json")}):
+        conn = _connect(monkeypatch, conn_type=GOOGLE, extra=extra)
+        with pytest.raises(UsageError, match="expected the JSON key of a service acc") as caught:
+            located("gs://b/x", conn)
+        assert SECRET not in str(caught.value)
+        assert caught.value.__suppress_context__
+    monkeypatch.setitem(sys.modules, "google.oauth2.service_account", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'kl-drift\[gcs\]'"):
+        located("gs://b/x", conn)
 
 
 @pytest.mark.parametrize(
