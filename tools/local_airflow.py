@@ -30,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 USER = "admin"
 PORTS = range(8080, 8100)
+PASSWORDS = "passwords.json"
 LOG_LINES = 15
 GRACE = 20  # seconds that the parts have to end by themselves
 
@@ -108,7 +109,7 @@ def airflow(home: Path, dags: Sequence[Path], port: int, patience: float) -> Ite
         instance = LocalAirflow(home=home, port=port, password=secrets.token_urlsafe(12))
         environment = _environment(instance, dags)
         instance.logs.mkdir(parents=True)
-        (home / "passwords.json").write_text(json.dumps({USER: instance.password}))
+        (home / PASSWORDS).write_text(json.dumps({USER: instance.password}))
         _migrate(instance, environment)
         try:
             for name in PARTS:
@@ -128,6 +129,8 @@ def only_one(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AirflowError(f"an Airflow runs in {home} already; stop that one first") from None
+        if home.exists() and any(home.iterdir()) and not (home / PASSWORDS).exists():
+            raise AirflowError(f"{home} is not empty, and no home of Airflow; name another --home")
         shutil.rmtree(home, ignore_errors=True)
         yield
 
@@ -167,7 +170,7 @@ def _environment(instance: LocalAirflow, dags: Sequence[Path]) -> dict[str, str]
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "3",  # SQLite takes one writer at a time
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": f"{instance.home}/passwords.json",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(instance.home / PASSWORDS),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{instance.home}/airflow.db",
