@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from great_expectations.checkpoint.actions import ActionContext, ValidationAction
 from great_expectations.compatibility import pydantic
 from great_expectations.datasource.fluent.config_str import ConfigStr
+from great_expectations.exceptions.exceptions import MissingConfigVariableError
 
 from kl_drift.alerts import deliver
 from kl_drift.errors import KLDriftError
@@ -122,6 +123,10 @@ class KLDriftAction(ValidationAction):
         title, text = message(checkpoint, due)
         try:
             return deliver(self._addresses(), title, text)
+        except MissingConfigVariableError as error:
+            lost = error.missing_config_variable
+            _log.error("alert %r could not be sent: configure the variable %s", title, lost)
+            return False
         except KLDriftError as error:
             _log.error("alert %r could not be sent: %s", title, error)
             return False
