@@ -46,13 +46,14 @@ def test_the_demo_ends_with_the_path_of_a_page(demo: str) -> None:
     assert Path(page[1]).read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
-def test_the_library_use() -> None:
-    (session,) = blocks("python")
-    test = doctest.DocTestParser().get_doctest(session, {}, "README", "README.md", 0)
+def test_the_library_and_the_expectation_are_used(tmp_path: Path) -> None:
+    sessions = [*blocks("python"), *blocks("pycon")]
+    test = doctest.DocTestParser().get_doctest("".join(sessions), {}, "README", "README.md", 0)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
+        patch.chdir(tmp_path)
         results = doctest.DocTestRunner(verbose=False).run(test)
-    assert results.attempted == 7
+    assert results.attempted == 14
     assert results.failed == 0
 
 

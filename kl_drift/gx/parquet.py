@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
+from kl_drift.bins import PairBins
 from kl_drift.engines.source import Source, open_source, read_here
 from kl_drift.errors import SnapshotInvalidError
 from kl_drift.gx.reference import load_reference
@@ -66,7 +67,9 @@ def parquet_batch(
 
 def _needed(like: Profile) -> Iterator[str]:
     for name, column in like.columns.items():
-        if column.histogram is not None or column.range is not None:
+        if column.histogram is not None and isinstance(column.histogram.bins, PairBins):
+            yield from column.histogram.bins.columns
+        elif column.histogram is not None or column.range is not None:
             yield column.derived_from or name
 
 

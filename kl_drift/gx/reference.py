@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import lru_cache
 
 from kl_drift.api import as_profile, fit
+from kl_drift.bins import PairBins
 from kl_drift.engines.parquet import fingerprint
-from kl_drift.profile import Profile
+from kl_drift.profile import ColumnProfile, Profile
 
 _KEPT = 16  # references of one process; each is a few hundred kilobytes at most
 
@@ -28,7 +29,8 @@ def load_reference(reference: str, columns: Sequence[str] | None = None) -> Prof
     reference : str
         A saved profile (``….json``), or a snapshot.
     columns : sequence of str, optional
-        Keep these only, as the profile names them (``hour(departure)`` for a derived one).
+        Keep these only, as the profile names them (``hour(departure)`` for a derived one), and of
+        a pair both its columns, without which it cannot be counted.
 
     Raises
     ------
@@ -40,7 +42,13 @@ def load_reference(reference: str, columns: Sequence[str] | None = None) -> Prof
     profile = _loaded(reference, fingerprint(reference))
     if columns is None:
         return profile
-    return replace(profile, columns={name: profile[name] for name in columns})
+    names = [part for name in columns for part in (name, *_sides(profile[name]))]
+    return replace(profile, columns={name: profile[name] for name in names})
+
+
+def _sides(column: ColumnProfile) -> tuple[str, ...]:
+    bins = column.histogram.bins if column.histogram else None
+    return bins.columns if isinstance(bins, PairBins) else ()
 
 
 @lru_cache(maxsize=_KEPT)

@@ -248,7 +248,7 @@ def _row(column: Mapping[str, Any]) -> list[str]:
         column.get("status"),
         _nats(column.get("kl")),
         _interval(column),
-        _nats(column.get("limit")),
+        _shown(column.get("limit", "–")),
         _nats(column.get("noise_floor")),
         f"{column.get('reference_rows', 0):,} → {column.get('current_rows', 0):,}",
         f"{_share(column.get('reference_nulls'))} → {_share(column.get('current_nulls'))}",
@@ -307,6 +307,12 @@ def chart(column: Mapping[str, Any]) -> dict[str, Any]:
     step = min(44, max(8, _WIDTH // max(len(rows), 1)))
     for panel in spec["vconcat"]:
         panel["width"] = {"step": step}
+    if step < 16:  # as the HTML report does
+        spec["config"]["axisX"] |= {
+            "labelAngle": -90,
+            "labelFontSize": 10,
+            "labelOverlap": "parity",
+        }
     spec["datasets"] = {"cells": rows}
     spec["params"][0]["value"] = [row["label"] for row in rows]
     return spec

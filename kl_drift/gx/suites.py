@@ -65,7 +65,7 @@ def suite(
         If a column is not in the reference, or an entry of the plan fits none.
     """
     profile = load_reference(fspath(reference), columns)
-    names = sorted(profile.counted)
+    names = sorted(set(profile.counted) & set(columns or profile.counted))
     if not names:
         raise UsageError(f"{fspath(reference)}: judges no column, so there is nothing to expect")
     limits = _limits(plan, profile, values)

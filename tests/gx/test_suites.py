@@ -85,3 +85,14 @@ def test_what_the_reference_does_not_judge_has_no_expectation(tmp_path):
     frame = made().assign(id=range(8_000))
     kd.save(kd.fit(frame), tmp_path / "reference.json")
     assert "id" not in by_column(suite(tmp_path / "reference.json"))
+
+
+def test_a_pair_of_columns_is_expected_like_a_column(validated, tmp_path):
+    path = tmp_path / "reference.json"
+    kd.save(kd.fit(made(), columns=kd.Selection(pairs=(("amount", "code"),))), path)
+    today = made(seed=1).assign(code=lambda frame: frame["code"].where(frame["amount"] < 1, "d"))
+    (pair,) = suite(path, columns=["amount × code"]).expectations
+    (result,) = validated(today, pair)
+    (found,) = result.result["details"]["columns"]
+    assert (found["name"], result.success) == ("amount × code", False)
+    assert found["kl"] == kd.compare(today, path)["amount × code"].kl
