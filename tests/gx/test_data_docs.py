@@ -16,6 +16,7 @@ from great_expectations.core import ExpectationValidationResult
 from great_expectations.expectations.registry import get_renderer_impl
 from great_expectations.expectations.row_conditions import Column
 from great_expectations.render.components import LegacyDiagnosticRendererType, LegacyRendererType
+from playwright.sync_api import expect
 
 import kl_drift as kd
 from kl_drift.gx import (
@@ -150,8 +151,9 @@ def test_the_page_of_a_run_says_what_was_found_and_draws_it(browser, vega, site)
         header = page.locator("th", has_text="Noise floor")
         assert header.count() >= 4
         drawn = page.locator(".vega-embed canvas")
-        # three columns by themselves, and of the table's those that need attention
-        assert drawn.count() >= 5
+        asked = page_of(site, "validations").read_text(encoding="utf-8").count("vegaEmbed('#")
+        assert asked >= 5  # columns by themselves, and of the table's those that need attention
+        expect(drawn).to_have_count(asked, timeout=60_000)
         for each in drawn.all():
             box = each.bounding_box()
             assert box is not None
