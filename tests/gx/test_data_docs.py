@@ -150,7 +150,7 @@ def test_the_page_of_a_run_says_what_was_found_and_draws_it(browser, vega, site)
         assert "unexpected Exception occurred during data docs rendering" not in text
         header = page.locator("th", has_text="Noise floor")
         assert header.count() >= 4
-        drawn = page.locator(".vega-embed canvas")
+        drawn = page.locator(".vega-embed :is(canvas, svg.marks)")
         asked = page_of(site, "validations").read_text(encoding="utf-8").count("vegaEmbed('#")
         assert asked >= 5  # columns by themselves, and of the table's those that need attention
         expect(drawn).to_have_count(asked, timeout=60_000)
