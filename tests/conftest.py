@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,12 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from sqlalchemy import URL
+
+_main = sys.modules["__main__"]
+if _main.__spec__ is None and not hasattr(_main, "__file__"):
+    # So is the main module of a worker of pytest-xdist. pyspark, which Great Expectations imports,
+    # takes it for a doctest that it must skip, and ends the process.
+    _main.__spec__ = ModuleSpec("__main__", None)
 
 
 @pytest.fixture(scope="session")

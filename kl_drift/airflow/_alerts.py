@@ -30,7 +30,7 @@ def with_message(context: Mapping[str, Any], summary: Summary) -> dict[str, Any]
 
 
 def alert(
-    notifiers: Sequence[Notifier],
+    notifiers: Notifier | Sequence[Notifier],
     summary: Summary,
     context: Mapping[str, Any],
     log: Logger,
@@ -39,14 +39,14 @@ def alert(
 ) -> None:
     """Send an alert through every notifier, and log those that cannot deliver it."""
     if summary["status"] in on:
-        for notifier in notifiers:
-            _send(notifier, with_message(context, summary), log)
+        for notifier in [notifiers] if callable(notifiers) else notifiers:
+            _send(notifier, summary, context, log)
 
 
-def _send(notifier: Notifier, context: dict[str, Any], log: Logger) -> None:
+def _send(notifier: Notifier, summary: Summary, context: Mapping[str, Any], log: Logger) -> None:
     name = type(notifier).__name__
-    try:
-        copy.copy(notifier)(context)  # a copy: rendering fills the templates of a notifier for good
+    try:  # with a copy, since rendering fills the templates of a notifier for good
+        copy.copy(notifier)(with_message(context, summary))
     except Exception:
         log.exception("The alert through %s could not be delivered; the verdict stands", name)
     else:

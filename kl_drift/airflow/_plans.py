@@ -23,7 +23,7 @@ def snapshot(value: object, conn_id: str | None) -> Snapshot:
     from kl_drift.snapshot import Snapshot
 
     keys = _storage.snapshot_keys(value)
-    if not keys.keys() <= {"path", "where", "label", "as_of", "options"} or "path" not in keys:
+    if not keys.keys() <= {"path", "where", "label", "as_of", "options"}:
         raise UsageError(
             f"expected a snapshot: a path, or a mapping with path, where, label and as_of; got "
             f"keys {', '.join(map(str, keys))}"

@@ -130,7 +130,7 @@ def _token_of_service_account(conn_id: str, extra: Mapping[str, Any]) -> str | N
     try:
         text = Path(path).read_text(encoding="utf-8") if path else key
         stated = json.loads(text) if isinstance(text, str) else text
-        credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call] # its
+        credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
             stated, scopes=[_GS_SCOPE]
         )
     except (OSError, TypeError, ValueError) as error:
@@ -167,12 +167,25 @@ def snapshot_keys(value: object) -> dict[str, Any]:
 
     A path, a :class:`~kl_drift.Snapshot`, a mapping of its fields, or what another task of kl-drift
     returned, which names its profile.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these.
     """
-    if isinstance(value, Mapping):
-        return {"path": str(value["profile"])} if "profile" in value else dict(value)
+    if isinstance(value, Mapping) and "profile" in value:
+        return {"path": str(value["profile"])}
+    if isinstance(value, Mapping) and "path" in value:
+        return dict(value)
     if _is_snapshot(value):
         found = {name: getattr(value, name) for name in _FIELDS}
         return {name: each for name, each in found.items() if each}
+    if value is None or isinstance(value, Mapping):
+        found_instead = "nothing" if value is None else f"keys {', '.join(map(str, value))}"
+        raise UsageError(
+            "expected a snapshot or a profile: a path, a mapping with path, or what another task "
+            f"of kl-drift returned; got {found_instead}"
+        )
     return {"path": str(value)}
 
 

@@ -102,10 +102,10 @@ def test_an_alert_that_cannot_be_delivered_is_logged_and_changes_nothing(context
         check(notifiers=[Broken()]).execute(context)
 
 
-def test_a_function_is_a_notifier_too(context: Any) -> None:
+def test_one_function_is_a_notifier_too(context: Any) -> None:
     told: list[str] = []
     check(
-        notifiers=[lambda around: told.append(around["drift_message"]["text"])], on_drift="warn"
+        notifiers=lambda around: told.append(around["drift_message"]["text"]), on_drift="warn"
     ).execute(context)
     assert "dep_time: KL " in told[0]
 

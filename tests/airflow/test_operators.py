@@ -222,6 +222,17 @@ def test_what_cannot_be_read_is_not_promoted(ti: TaskInstance, tmp_path: Path) -
     assert not pointer.exists()
 
 
+def test_a_task_that_returned_nothing_is_not_taken_for_a_path(
+    ti: TaskInstance, tmp_path: Path
+) -> None:
+    pointer = tmp_path / "pointer.json"
+    with pytest.raises(DriftMistakeError, match="got nothing"):
+        PromoteReferenceOperator(task_id="promote", profile=None, pointer=str(pointer)).execute(
+            context(ti)
+        )
+    assert not pointer.exists()
+
+
 def test_before_airflow_3_3_an_asset_cannot_be_a_pointer(ti: TaskInstance) -> None:
     operator = check(pointer=Asset("flights"))
     assert operator.inlets == [Asset("flights")]
@@ -249,6 +260,7 @@ _MISTAKES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "holds credentials": lambda _: {"current": "s3://AKIA:s3cr3t@bucket/key"},
     "report: expected a name that ends in .json": lambda tmp: {"report": str(tmp / "r.txt")},
     "would overwrite a snapshot": lambda _: {"html": month(2)},
+    "expected a snapshot or a profile: .* got keys month": lambda _: {"reference": {"month": 1}},
     "contradict each other; give one": lambda _: {"history": "h", "history_conn_id": "c"},
     "isn't defined|not defined|not found": lambda _: {"history_conn_id": "nobody_knows_it"},
 }
