@@ -135,7 +135,7 @@ class GXCheckpointOperator(BaseOperator):
         from kl_drift.gx.checkpoint import lines
 
         message = "\n".join(lines(found))
-        self.log.log(20 if found["status"] == "ok" else 30, "%s", message)
+        (self.log.info if found["status"] == "ok" else self.log.warning)("%s", message)
         return message
 
 

@@ -82,6 +82,8 @@ def mail_and_post_say_what_drifted(
     (mail,) = mails
     assert mail["To"] == "data@example.org"
     assert "air_time" in str(mail["Subject"])
+    body = b"".join(part.get_payload(decode=True) or b"" for part in mail.walk()).decode()
+    assert "/kl_drift/reports/drift_found/" in body
     (post,) = [each for each in posts if "drift_found" in each["title"]]
     assert "air_time: KL" in post["message"]
 
