@@ -11,7 +11,10 @@ import pytest
 import kl_drift as kd
 from kl_drift import errors
 
-HEAVY = ("numpy", "pandas", "pyarrow", "scipy", "pydantic", "yaml", "rich", "typer", "sqlalchemy")
+HEAVY = (
+    "numpy", "pandas", "pyarrow", "scipy", "pydantic", "yaml", "rich", "typer", "sqlalchemy",
+    "great_expectations",
+)  # fmt: skip
 
 
 def modules_after(code: str) -> set[str]:

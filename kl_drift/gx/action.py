@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from great_expectations.checkpoint.actions import ActionContext, ValidationAction
 from great_expectations.compatibility import pydantic
+from great_expectations.data_context.data_context.context_factory import project_manager
 from great_expectations.datasource.fluent.config_str import ConfigStr
 from great_expectations.exceptions.exceptions import MissingConfigVariableError
 
@@ -131,8 +132,15 @@ class KLDriftAction(ValidationAction):
             _log.error("alert %r could not be sent: %s", title, error)
             return False
 
+    def _config_provider(self) -> Any:
+        """Return what knows the variables: of the action's context; in 1.20, of the current one."""
+        resolve = getattr(self, "_resolve_context", None)
+        return (
+            resolve().context.config_provider if resolve else project_manager.get_config_provider()
+        )
+
     def _addresses(self) -> list[str]:
-        provider = self._resolve_context().context.config_provider
+        provider = self._config_provider()
         return [str(provider.substitute_config(url.template_str)) for url in self.urls]
 
 
