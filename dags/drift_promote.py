@@ -6,7 +6,8 @@ drifted and **waits for an answer** (in the list *Required actions*); *promote* 
 profile the reference. From the next run on, *check* compares with it.
 
 Which profile is the reference now is kept by Airflow with the asset `flights_reference`. Until one
-was promoted, it is January. What is scheduled on the asset runs when it changes.
+was promoted, it is January. What is scheduled on the asset runs when it changes. (Airflow 3.3 keeps
+it; on 3.2 let `pointer` be the path of a JSON file.)
 """
 
 from __future__ import annotations
