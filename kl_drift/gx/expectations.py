@@ -54,8 +54,8 @@ class KLDriftExpectation(Rendered, BatchExpectation, ABC):
     plan_values: dict[str, Any] | None = pydantic.Field(
         default=None, description="What {{ name }} stands for in the plan."
     )
-    statistic: Statistic | Parameter = pydantic.Field(
-        default="kl", description="Of what the limits are."
+    statistic: Statistic | Parameter | None = pydantic.Field(
+        default=None, description="Of what the limits are; kl, or what the policy or the plan says."
     )
     smoothing: str | dict[str, Any] | None = pydantic.Field(
         default=None, description="How counts become probabilities; jeffreys, or the plan's."
@@ -196,8 +196,8 @@ class ExpectColumnKLDriftToBeLessThan(KLDriftExpectation):
         A plan for the limits, the smoothing and the learned limits, instead of the two.
     plan_values : dict, optional
         What ``{{ name }}`` stands for in the plan.
-    statistic : {"kl", "reverse", "jeffreys", "jensen_shannon"}
-        Of what the limits are.
+    statistic : {"kl", "reverse", "jeffreys", "jensen_shannon"}, optional
+        Of what the limits are; ``kl``, or what the policy or the plan says.
     smoothing : str or dict, optional
         How counts become probabilities; ``jeffreys``, or what the plan says.
     as_of : str, optional

@@ -133,7 +133,7 @@ def sentence(kwargs: Mapping[str, Any], *, with_column: bool) -> tuple[str, dict
     template = f"{subject}$statistic{of} must not exceed {limit}, noise aside, from $reference."
     if kwargs.get("row_condition"):
         template = f"If $row_condition, then {template}"
-    statistic = kwargs.get("statistic", "kl")
+    statistic = kwargs.get("statistic") or (kwargs.get("policy") or {}).get("statistic") or "kl"
     params = {
         "column": kwargs.get("column"),
         "columns": named,

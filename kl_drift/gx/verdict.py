@@ -21,7 +21,7 @@ from kl_drift.errors import (
 )
 from kl_drift.limits import LearnedLimits
 from kl_drift.plan import load_plan
-from kl_drift.policy import Finding, Policy, Status
+from kl_drift.policy import Finding, Policy, Statistic, Status
 from kl_drift.profile import Profile
 from kl_drift.report import ColumnReport, Report, plain
 from kl_drift.smoothing import Smoothing, parse_smoothing
@@ -73,14 +73,10 @@ class Terms:
             If a limit is none, or the plan or its learned limits cannot be read.
         """
         terms = cls._of_plan(stated) if stated.get("plan") else cls(policy=_policy(stated))
-        policy = replace(terms.policy, statistic=stated.get("statistic") or "kl")
-        each = {
-            name: replace(one, statistic=policy.statistic) for name, one in policy.columns.items()
-        }
-        smoothing = stated.get("smoothing")
+        statistic, smoothing = stated.get("statistic"), stated.get("smoothing")
         return replace(
             terms,
-            policy=replace(policy, columns=each),
+            policy=_limiting(terms.policy, statistic) if statistic else terms.policy,
             smoothing=parse_smoothing(smoothing) if smoothing else terms.smoothing,
             accept_undecided=bool(stated.get("accept_undecided")),
         )
@@ -94,6 +90,12 @@ class Terms:
             smoothing=plan.smoothing,
             learned=load_limits(limits) if limits else None,
         )
+
+
+def _limiting(policy: Policy, statistic: Statistic) -> Policy:
+    """Return a policy with the same limits, of another statistic."""
+    columns = {name: _limiting(each, statistic) for name, each in policy.columns.items()}
+    return replace(policy, statistic=statistic, columns=columns)
 
 
 def _policy(stated: Mapping[str, Any]) -> Policy:

@@ -139,6 +139,21 @@ def test_a_companion_of_kl_is_judged_by_the_limit(validated, reference, shifted,
     assert details(above)["statistic"] == statistic
 
 
+def test_a_policy_says_of_what_its_limits_are(validated, reference, shifted, tmp_path):
+    (tmp_path / "plan.yaml").write_text(
+        f"version: 1\nreference: {reference}\nlimits: {{statistic: jeffreys}}\n"
+    )
+    by_policy, by_plan, otherwise = validated(
+        shifted,
+        column(reference=reference, policy=kd.Policy(statistic="jeffreys")),
+        column(reference=reference, plan=tmp_path / "plan.yaml"),
+        column(reference=reference, plan=tmp_path / "plan.yaml", statistic="reverse"),
+    )
+    assert details(by_policy)["statistic"] == details(by_plan)["statistic"] == "jeffreys"
+    assert by_policy.result["observed_value"] == by_plan.result["observed_value"]
+    assert details(otherwise)["statistic"] == "reverse"
+
+
 def test_a_companion_below_its_noise_is_undecided(validated, reference):
     (result,) = validated(
         made(rows=60, seed=5),
