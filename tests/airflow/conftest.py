@@ -14,9 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -64,3 +66,9 @@ def airflow_db(airflow_home: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return airflow_home / "airflow.db"
+
+
+@pytest.fixture(scope="session")
+def airflow_3_3() -> bool:
+    """Return whether this Airflow keeps state for assets and tells tasks their partition."""
+    return Version(version("apache-airflow")) >= Version("3.3")
