@@ -97,7 +97,7 @@ def test_a_promoted_reference_is_the_one_that_is_compared_with(
             "never": "upstream_failed", "again": "upstream_failed",
         }  # fmt: skip
         said = capfd.readouterr().out
-        assert "DriftMistakeError: pointer 'flights_reference': only Airflow 3.3" in said
+        assert "DriftMistakeError: pointer 'walks_reference': only Airflow 3.3" in said
         assert "give the path of a JSON file" in said
         return
     assert states(done) == {
