@@ -24,8 +24,8 @@ airflow: $(AIRFLOW)/.ready ## run a local Airflow with the DAGs of dags/, until 
 	@$(AIRFLOW)/bin/python tools/local_airflow.py $(if $(PORT),--port $(PORT))
 
 test: $(DEV)/.ready ## run every test (make test PYTEST_ARGS="-k bins" for some)
-	@browser=$$(sh tools/browser.sh $(DEV)) && \
-	KL_DRIFT_CHROMIUM="$$browser" $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@browser=$$(sh tools/browser.sh $(DEV)) && java=$$(sh tools/java.sh $(DEV)) && \
+	KL_DRIFT_CHROMIUM="$$browser" JAVA_HOME="$$java" $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 test-lowest: $(LOWEST)/.ready ## run the tests of the Airflow part on the lowest Airflow, 3.2.0
 	@$(LOWEST)/bin/python -m pytest -n $(WORKERS) tests/airflow \
