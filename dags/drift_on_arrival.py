@@ -4,6 +4,9 @@
 with the month in the event. That **triggers** *drift_on_arrival*, which checks the month that the
 event names. There is no clock, and no date to guess the month from.
 
+Where several months arrive before it runs, Airflow starts **one** run for all of them, and this one
+checks the last. If each must be checked, map the task over `triggering_asset_events`.
+
 Run *flights_arrive* by hand, and watch.
 """
 

@@ -5,12 +5,12 @@ Knows statuses and Airflow's exceptions. Has never heard of how a status came ab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from kl_drift.airflow._summary import Summary, checked_summary
+from kl_drift.airflow._summary import STATUSES, Summary, checked_summary
 from kl_drift.airflow.exceptions import DriftDetectedError, DriftUndecidedError
 from kl_drift.errors import UsageError
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _ACTIONS = ("fail", "warn", "skip")
 
 
-def check_actions(**actions: str) -> None:
-    """Refuse an action that is none, before any work is done."""
+def check_actions(*, notify_on: Collection[str] = (), **actions: str) -> None:
+    """Refuse an action or a status that is none, before any work is done."""
+    for status in [notify_on] if isinstance(notify_on, str) else notify_on:
+        if status not in STATUSES:
+            raise UsageError(f"notify_on: expected some of {', '.join(STATUSES)}, got {status!r}")
     for name, action in actions.items():
         if action not in _ACTIONS:
             raise UsageError(f"{name}: expected one of {', '.join(_ACTIONS)}, got {action!r}")

@@ -59,6 +59,7 @@ def selection_of(task: Any, context: Mapping[str, Any]) -> Selection:
     if task.plan:
         _refuse_both(task, ("columns",))
         return _file(task).selection
+    _refuse_values(task)
     mapping = {"reference": "not used", **_columns(task)}
     return Plan.from_dict(mapping, path=_name(context)).selection
 
@@ -71,6 +72,7 @@ def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
         return _file(task, _history(task))
     if task.reference is None:
         raise UsageError("expected plan=, or reference= and current=; got neither")
+    _refuse_values(task)
     mapping = {
         "reference": _storage.snapshot_keys(task.reference),
         **_columns(task),
@@ -91,6 +93,11 @@ def _refuse_both(task: Any, names: tuple[str, ...]) -> None:
     for name in names:
         if getattr(task, name) is not None:
             raise UsageError(f"{name}= and plan= contradict each other; say it in {task.plan}")
+
+
+def _refuse_values(task: Any) -> None:
+    if task.values:
+        raise UsageError("values= fills the placeholders of a plan; give plan=, or leave it out")
 
 
 def _columns(task: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from kl_drift.airflow import _storage
 from kl_drift.airflow._compat import asset_state
@@ -35,7 +35,7 @@ def read(
         found = _read_file(pointer, conn_id)
     else:
         found = _state(pointer, context).get(_KEY)
-    if found is not None and (not isinstance(found, dict) or found.get("version") != VERSION):
+    if found is not None and not _is_pointer(found):
         raise ArtefactCorruptError(
             f"pointer {_shown(pointer)}: expected what PromoteReferenceOperator keeps, version "
             f"{VERSION}; promote a reference again, or give another pointer"
@@ -65,6 +65,10 @@ def move(
     else:
         _state(pointer, context).set(_KEY, moved)
     return moved
+
+
+def _is_pointer(found: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(found, dict) and found.get("version") == VERSION and "profile" in found
 
 
 def _state(asset: Any, context: Mapping[str, Any]) -> Any:

@@ -192,7 +192,7 @@ def snapshot_keys(value: object) -> dict[str, Any]:
 def is_named(value: object) -> bool:
     """Say whether a value names rows or a profile, rather than being rows itself."""
     if isinstance(value, Mapping):
-        return "profile" in value or ("path" in value and value.keys() <= set(_FIELDS))
+        return "profile" in value or isinstance(value.get("path"), str | PathLike)
     return isinstance(value, str | PathLike) or _is_snapshot(value)
 
 

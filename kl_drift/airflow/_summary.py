@@ -23,6 +23,7 @@ Summary: TypeAlias = dict[str, Any]
 """Plain JSON types only, none of them NaN or infinite, which XCom refuses."""
 
 VERSION = 1
+STATUSES = ("ok", "warn", "undecided", "drift")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Findings:
 
 
 _MOST_COLUMNS = 20
+_NEEDED = {"version", "check", "status", "summary"}
 
 
 def summary_of(
@@ -116,7 +118,7 @@ def checked_summary(value: object) -> Summary:
     UsageError
         If it is no summary, or one of a later kl-drift.
     """
-    if not isinstance(value, Mapping) or not {"version", "status", "summary"} <= value.keys():
+    if not isinstance(value, Mapping) or not value.keys() >= _NEEDED:
         raise UsageError(
             f"expected what a drift check returned, got {type(value).__name__}; write  "
             "report=check.output  where check is a DriftCheckOperator"
@@ -125,5 +127,10 @@ def checked_summary(value: object) -> Summary:
         raise UsageError(
             f"a drift check returned a summary of version {value['version']}, this kl-drift reads "
             f"version {VERSION}; run the same kl-drift on all workers"
+        )
+    if value["status"] not in STATUSES:
+        raise UsageError(
+            f"expected what a drift check returned, with a status of {', '.join(STATUSES)}; got "
+            f"{value['status']!r}"
         )
     return dict(value)

@@ -6,14 +6,15 @@ heavy is imported here, inside the functions, when a task runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kl_drift.airflow import _metrics, _outcome, _pointer, _reports, _storage
 from kl_drift.airflow._compat import partition_key
 from kl_drift.airflow._plans import plan_of, selection_of, snapshot
 from kl_drift.airflow._summary import Findings, Summary, profile_summary, summary_of
-from kl_drift.errors import UsageError
+from kl_drift.errors import ArtefactError, UsageError
 
 if TYPE_CHECKING:
     from kl_drift.plan import Plan
@@ -29,11 +30,36 @@ def _profile(value: object, conn_id: str | None) -> Profile:
 
 
 def _saved(profile: Profile, where: str, conn_id: str | None) -> Summary:
+    _save("profile", where, profile, conn_id)
+    return profile_summary(profile, _storage.with_connection(where, conn_id))
+
+
+def _save(key: str, where: str, artefact: Profile | Report, conn_id: str | None) -> None:
     from kl_drift.artefact import save
 
     path, options = _storage.located(where, conn_id)
-    save(profile, path, options)
-    return profile_summary(profile, _storage.with_connection(where, conn_id))
+    with _named(key, where):
+        save(artefact, path, options)
+
+
+@contextmanager
+def _named(key: str, where: str) -> Iterator[None]:
+    """Say of a file that cannot be written which argument or setting names it; retried."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtefactError(
+            f"{key}: {where} cannot be written: {error}; check that its folder can be made and "
+            "written by this worker"
+        ) from error
+
+
+def _own_name(profile: str, read: Iterable[object], conn_id: str | None) -> None:
+    """Refuse to save a profile over one that it is made from: a retry would read the result."""
+    path = _storage.located(profile, conn_id)[0]
+    for each in read:
+        if _storage.located(_storage.snapshot_keys(each)["path"], conn_id)[0] == path:
+            raise UsageError(f"profile: {profile} is read by this task; give it its own name")
 
 
 def _check_name(key: str, where: str) -> None:
@@ -58,6 +84,7 @@ def scan_snapshot(task: Any, context: Mapping[str, Any]) -> Summary:
     from kl_drift.api import scan
 
     _check_name("profile", task.profile)
+    _own_name(task.profile, [task.reference], task.conn_id)
     reference = _profile(task.reference, task.conn_id)
     profile = scan(snapshot(task.snapshot, task.conn_id), like=reference)
     summary = _saved(profile, task.profile, task.conn_id)
@@ -70,7 +97,11 @@ def merge_profiles(task: Any, context: Mapping[str, Any]) -> Summary:
     from kl_drift.profile import merge
 
     _check_name("profile", task.profile)
-    parts = [_profile(each, task.conn_id) for each in task.profiles]
+    if isinstance(task.profiles, str | Mapping):
+        raise UsageError("profiles: expected a list of profiles, got one; write [...] around it")
+    profiles = list(task.profiles)  # what mapped tasks returned is read anew at every pass
+    _own_name(task.profile, profiles, task.conn_id)
+    parts = [_profile(each, task.conn_id) for each in profiles]
     profile = merge(parts)
     summary = _saved(profile, task.profile, task.conn_id)
     task.log.info(
@@ -84,7 +115,9 @@ def check_drift(task: Any, context: Mapping[str, Any]) -> Summary:
     from kl_drift.api import judge
     from kl_drift.render.terminal import to_text
 
-    _outcome.check_actions(on_drift=task.on_drift, on_undecided=task.on_undecided)
+    _outcome.check_actions(
+        on_drift=task.on_drift, on_undecided=task.on_undecided, notify_on=task.notify_on
+    )
     plan = plan_of(task, context)
     current = _current(task)
     outputs = _outputs(task, plan, current)
@@ -125,7 +158,10 @@ def _outputs(task: Any, plan: Plan, current: object) -> dict[str, str]:
             _check_name(name, where)
         if where and _storage.located(where)[0] in taken:
             raise UsageError(f"{name}: {where} would overwrite a snapshot; give it its own name")
-    return {name: where for name, where in outputs.items() if where}
+    given = {name: where for name, where in outputs.items() if where}
+    if len(set(given.values())) < len(given):
+        raise UsageError(f"{', '.join(given)}: two of these are one file; give each its own name")
+    return given
 
 
 def _write(
@@ -136,7 +172,6 @@ def _write(
     report: Report,
 ) -> dict[str, str]:
     """Write all that was asked for, and the report into the folder of reports."""
-    from kl_drift.artefact import save
     from kl_drift.storage import write_bytes
 
     page = b""
@@ -145,15 +180,17 @@ def _write(
 
         page = render_html(report).encode()
     kept = _reports.report_location(**_ids(context))
-    for where, artefact in (
-        (outputs.get("profile"), profile), (outputs.get("report"), report), (kept, report),
-    ):  # fmt: skip
+    for key, where, artefact in (
+        ("[kl_drift] reports_folder", kept, report),
+        ("profile", outputs.get("profile"), profile),
+        ("report", outputs.get("report"), report),
+    ):
         if where:
-            path, options = _storage.located(where, task.conn_id)
-            save(artefact, path, options)
+            _save(key, where, artefact, task.conn_id)
     if page:
         path, options = _storage.located(outputs["html"], task.conn_id)
-        write_bytes(path, page, options)
+        with _named("html", outputs["html"]):
+            write_bytes(path, page, options)
     task.saved_report = kept
     said = {name: _storage.with_connection(where, task.conn_id) for name, where in outputs.items()}
     return {"report": kept, **said}

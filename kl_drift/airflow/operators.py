@@ -417,6 +417,9 @@ class DriftGateOperator(BaseOperator):
     def execute(self, context: Context) -> Summary:
         """Let the status decide."""
         with mistakes_not_retried():
+            _outcome.check_actions(
+                on_drift=self.on_drift, on_undecided=self.on_undecided, notify_on=self.notify_on
+            )
             summary = _outcome.taken_over(self.report, context, self.log)
         _alerts.alert(self.notifiers, summary, context, self.log, on=self.notify_on)
         return _outcome.conclude(summary, self.on_drift, self.on_undecided)

@@ -28,6 +28,7 @@ from kl_drift.airflow import (
     PromoteReferenceOperator,
     ScanSnapshotOperator,
 )
+from kl_drift.errors import ArtefactError
 
 ROOT = Path(__file__).parent.parent.parent
 FLIGHTS = ROOT / "examples" / "flights"
@@ -180,6 +181,53 @@ def test_the_gate_lets_a_report_decide(ti: TaskInstance) -> None:
         DriftGateOperator(task_id="gate", report="ok").execute(context(ti))
     with pytest.raises(DriftMistakeError, match="summary of version 2"):
         DriftGateOperator(task_id="gate", report=ok | {"version": 2}).execute(context(ti))
+    with pytest.raises(DriftMistakeError, match=r"status of ok, .* got 'bad'"):
+        DriftGateOperator(task_id="gate", report=ok | {"status": "bad"}).execute(context(ti))
+
+
+@pytest.mark.parametrize("typo", ["on_drift", "on_undecided", "notify_on"])
+def test_a_gate_with_a_typo_lets_nothing_through(ti: TaskInstance, typo: str) -> None:
+    report = {"version": 1, "status": "drift", "summary": "…", "check": "c"}
+    arguments: dict[str, Any] = {"on_drift": "warn", typo: "fial"}
+    with pytest.raises(DriftMistakeError, match=f"{typo}: expected .* got 'fial'"):
+        DriftGateOperator(task_id="gate", report=report, **arguments).execute(context(ti))
+    assert ti.xcom == {}
+
+
+def test_no_profile_is_saved_over_one_that_it_is_made_from(
+    ti: TaskInstance, tmp_path: Path
+) -> None:
+    one = str(tmp_path / "one.json")
+    FitReferenceOperator(task_id="fit", snapshot=month(1), profile=one, columns=["origin"]).execute(
+        context(ti)
+    )
+    before = Path(one).read_bytes()
+    scan_over = ScanSnapshotOperator(task_id="scan", snapshot=month(2), reference=one, profile=one)
+    merge_over = MergeProfilesOperator(task_id="merge", profiles=[one, one], profile=one)
+    for operator in (scan_over, merge_over):
+        with pytest.raises(DriftMistakeError, match="is read by this task"):
+            operator.execute(context(ti))
+    with pytest.raises(DriftMistakeError, match="expected a list of profiles"):
+        MergeProfilesOperator(task_id="merge", profiles=one, profile=one).execute(context(ti))
+    with pytest.raises(ValueError, match="expected what PromoteReferenceOperator keeps"):
+        check(pointer=one).execute(context(ti))
+    assert Path(one).read_bytes() == before
+
+
+@pytest.mark.parametrize("key", ["reports_folder", "report", "html", "profile"])
+def test_a_file_that_cannot_be_written_is_named_by_its_key(
+    ti: TaskInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    where = str(tmp_path / "file" / "x.json")
+    more: dict[str, Any] = {key: where}
+    if key == "reports_folder":
+        monkeypatch.setenv("AIRFLOW__KL_DRIFT__REPORTS_FOLDER", where)
+        more = {"profile": str(tmp_path / "p.json")}
+    with pytest.raises(ArtefactError, match=rf"{key}: .* cannot be written: .*; check"):
+        check(limits=CALM, **more).execute(context(ti))
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert ti.xcom == {}
 
 
 @pytest.mark.parametrize(
@@ -261,6 +309,12 @@ _MISTAKES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "report: expected a name that ends in .json": lambda tmp: {"report": str(tmp / "r.txt")},
     "would overwrite a snapshot": lambda _: {"html": month(2)},
     "expected a snapshot or a profile: .* got keys month": lambda _: {"reference": {"month": 1}},
+    "notify_on: expected some of .* got 'drfit'": lambda _: {"notify_on": ["warn", "drfit"]},
+    "values= fills the placeholders of a plan": lambda _: {"values": {"month": "2013-02"}},
+    "expected a snapshot: .* got keys path, were": lambda _: {
+        "current": {"path": month(2), "were": {}}
+    },
+    "two of these are one file": lambda tmp: {"report": str(tmp / "p.json")},
     "contradict each other; give one": lambda _: {"history": "h", "history_conn_id": "c"},
     "isn't defined|not defined|not found": lambda _: {"history_conn_id": "nobody_knows_it"},
 }
