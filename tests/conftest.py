@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def spark() -> Iterator[SparkSession]:
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    # At exit it tells of each connection that closes, when pytest's log is closed already.
+    logging.getLogger("py4j").setLevel(logging.WARNING)
     settings = {
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
