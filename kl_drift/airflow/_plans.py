@@ -72,6 +72,8 @@ def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
         return _file(task, _history(task))
     if task.reference is None:
         raise UsageError("expected plan=, or reference= and current=; got neither")
+    if task.current is None:
+        raise UsageError("expected current=: the rows to judge, or their profile; got nothing")
     _refuse_values(task)
     mapping = {
         "reference": _storage.snapshot_keys(task.reference),

@@ -149,12 +149,12 @@ def history_url(conn_id: str) -> str:
     path of a SQLite file.
     """
     conn = connection(conn_id)
+    if not conn.host:
+        raise UsageError(
+            f"connection {conn_id}: expected a host with a database, for PostgreSQL, or a path as "
+            "the host, for SQLite; found no host"
+        )
     if not conn.schema:
-        if not conn.host:
-            raise UsageError(
-                f"connection {conn_id}: expected a host with a database, for PostgreSQL, or a path "
-                "as the host, for SQLite; found neither"
-            )
         return conn.host
     user = quote(conn.login or "", safe="")
     password = f":{quote(conn.password, safe='')}" if conn.password else ""

@@ -251,6 +251,8 @@ def test_a_history_is_where_its_connection_says(
 def test_a_connection_to_nowhere_is_no_history(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="expected a host with a database"):
         history_url(_connect(monkeypatch, conn_type="kl_drift"))
+    with pytest.raises(UsageError, match="found no host"):
+        history_url(_connect(monkeypatch, conn_type="postgres", schema="drift"))
 
 
 def test_a_check_is_recorded_in_the_history_of_a_connection(

@@ -303,6 +303,7 @@ _MISTAKES: dict[str, Callable[[Path], dict[str, Any]]] = {
     r"limits\.warn": lambda _: {"limits": {"warn": -1}},
     "plan= contradict": lambda tmp: {"plan": _plan(tmp)},
     "on_drift: expected one of fail, warn, skip": lambda _: {"on_drift": "explode"},
+    "expected current=: the rows to judge": lambda _: {"current": None},
     "expected plan=, or reference=": lambda _: {"reference": None},
     r"write \['dep_time'\]": lambda _: {"columns": "dep_time"},
     "holds credentials": lambda _: {"current": "s3://AKIA:s3cr3t@bucket/key"},
