@@ -21,7 +21,7 @@ from kl_drift.alerts import deliver
 from kl_drift.errors import KLDriftError
 from kl_drift.gx.memory import Memory
 from kl_drift.gx.outcome import Outcome, outcomes
-from kl_drift.gx.registration import check_suite
+from kl_drift.gx.registration import check_results, check_suite
 
 if TYPE_CHECKING:
     from great_expectations.checkpoint.checkpoint import CheckpointResult
@@ -92,21 +92,23 @@ class KLDriftAction(ValidationAction):
         Raises
         ------
         SuiteError
-            If a suite of the checkpoint lost its kl-drift expectations.
+            If a suite of the checkpoint lost its kl-drift expectations, or a validation definition
+            lost its results.
         """
         for definition in checkpoint_result.checkpoint_config.validation_definitions:
             check_suite(definition.suite)
+        check_results(checkpoint_result)
         found = [each for each in outcomes(checkpoint_result) if self._heard(each)]
         now = datetime.now(UTC)
         memory = Memory.load(self.state)
         for each in found:
-            memory.note(_key(each), each.success)
+            memory.note(each.key, each.success)
         failed = [each for each in found if not each.success]
         due = [each for each in failed if self._is_due(memory, each, now)]
         delivered = self._deliver(checkpoint_result.name, due) if due else None
         if delivered:
             for each in due:
-                memory.alerted(_key(each), each.status, now)
+                memory.alerted(each.key, each.status, now)
         memory.save()
         held = [each for each in failed if each not in due]
         return {"due": _named(due), "held": _named(held), "delivered": delivered}
@@ -115,9 +117,9 @@ class KLDriftAction(ValidationAction):
         return _SEVERITIES.index(outcome.severity) >= _SEVERITIES.index(self.minimum_severity)
 
     def _is_due(self, memory: Memory, outcome: Outcome, now: datetime) -> bool:
-        if memory.in_a_row(_key(outcome)) < self.times:
+        if memory.in_a_row(outcome.key) < self.times:
             return False
-        last = memory.last_alert(_key(outcome), outcome.status)
+        last = memory.last_alert(outcome.key, outcome.status)
         return last is None or now - last >= timedelta(hours=self.cooldown_hours)
 
     def _deliver(self, checkpoint: str, due: Sequence[Outcome]) -> bool:
@@ -167,9 +169,5 @@ def _columns(outcome: Outcome) -> list[str]:
     return loud or [outcome.expectation]
 
 
-def _key(outcome: Outcome) -> str:
-    return f"{outcome.suite}/{outcome.expectation}/{outcome.column}"
-
-
 def _named(found: Sequence[Outcome]) -> list[str]:
-    return [_key(each) for each in found]
+    return [each.key for each in found]

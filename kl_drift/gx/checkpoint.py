@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kl_drift.errors import SuiteError, UsageError
 from kl_drift.gx.outcome import outcome
-from kl_drift.gx.registration import TYPES, guard, register
+from kl_drift.gx.registration import TYPES, check_results, guard, register
 from kl_drift.gx.rendering import exception_messages
 from kl_drift.gx.verdict import ERROR
 from kl_drift.report import plain
@@ -112,8 +112,9 @@ def told(result: CheckpointResult) -> dict[str, Any]:
     Raises
     ------
     SuiteError
-        If nothing was evaluated.
+        If nothing was evaluated, or a validation definition lost its results.
     """
+    check_results(result)
     evaluated = sum(len(run.results) for run in result.run_results.values())
     if not evaluated:
         raise SuiteError(

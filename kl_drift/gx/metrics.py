@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
@@ -26,6 +26,9 @@ from kl_drift.engines.sql import SqlTable, reflected
 from kl_drift.gx.reference import load_reference
 from kl_drift.profile import Profile
 from kl_drift.profiling import scan_profile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROFILE_METRIC = "table.kl_drift.profile"
 
@@ -55,6 +58,7 @@ class BatchProfile(TableMetricProvider):
         **_: Any,
     ) -> dict[str, Any]:
         frame = execution_engine.get_domain_records(domain_kwargs=dict(metric_domain_kwargs))
+        frame = _narrowed(frame, metric_value_kwargs)
         return _counted(open_source(frame), metric_domain_kwargs, metric_value_kwargs)
 
     @metric_value(engine=SparkDFExecutionEngine)
@@ -96,6 +100,15 @@ def _columns(
         return None
     with engine.get_connection() as connection:
         return reflected(connection, Table(table, MetaData(), schema=schema))
+
+
+def _narrowed(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
+    """Leave out what is not counted: another column of mixed objects could not become Arrow."""
+    if values.get("columns") is None:
+        return frame
+    like = load_reference(values["reference"], values["columns"])
+    needed = {part for name, each in like.columns.items() for part in (name, each.derived_from)}
+    return frame.loc[:, [name in needed for name in frame.columns]]
 
 
 def _counted(

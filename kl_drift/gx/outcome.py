@@ -6,8 +6,9 @@ never heard of how an alert is sent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kl_drift.gx.registration import TYPES
@@ -50,6 +51,8 @@ class Outcome:
         not be read.
     columns : tuple of dict
         The columns judged, worst first, as in ``result["details"]["columns"]`` without cells.
+    key : str
+        What the expectation is called in every run of its checkpoint, and no other is.
     """
 
     suite: str
@@ -62,6 +65,7 @@ class Outcome:
     summary: str
     kind: str = ""
     columns: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    key: str = field(default="", repr=False)
 
     @property
     def lines(self) -> list[str]:
@@ -73,7 +77,9 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, small enough for an XCom."""
-        return {**asdict(self), "columns": [dict(column) for column in self.columns]}
+        told = {**asdict(self), "columns": [dict(column) for column in self.columns]}
+        del told["key"]
+        return told
 
 
 def _line(column: Mapping[str, Any]) -> str:
@@ -86,10 +92,35 @@ def _line(column: Mapping[str, Any]) -> str:
 
 def outcomes(result: CheckpointResult) -> list[Outcome]:
     """Return what each kl-drift expectation of a checkpoint said, failed ones first."""
+    keys = _keys(result)
     found = [
-        outcome(each, run) for run in result.run_results.values() for each in _of_kl_drift(run)
+        replace(outcome(each, run), key=keys[run.meta.get("validation_id"), _id(each)])
+        for run in result.run_results.values()
+        for each in _of_kl_drift(run)
     ]
     return sorted(found, key=lambda outcome: outcome.success)
+
+
+def _keys(result: CheckpointResult) -> dict[tuple[str | None, str | None], str]:
+    """Return the key of each expectation, by the ids of its definition and of itself.
+
+    The ids would not do: they are others with each ephemeral context. One suite may judge several
+    batches, and one column several times, with other row conditions or references.
+    """
+    keys: dict[tuple[str | None, str | None], str] = {}
+    for definition in result.checkpoint_config.validation_definitions:
+        seen = Counter[str]()
+        for each in definition.suite.expectations:
+            column = str(getattr(each, "column", ""))
+            name = "/".join((definition.name, each.expectation_type, column))
+            seen[name] += 1
+            again = f" ({seen[name]})" if seen[name] > 1 else ""
+            keys[definition.id, each.id] = name + again
+    return keys
+
+
+def _id(each: ExpectationValidationResult) -> str | None:
+    return None if each.expectation_config is None else each.expectation_config.id
 
 
 def _of_kl_drift(run: ExpectationSuiteValidationResult) -> Iterator[ExpectationValidationResult]:

@@ -19,6 +19,7 @@ from kl_drift.gx.expectations import (
 )
 
 if TYPE_CHECKING:
+    from great_expectations.checkpoint.checkpoint import CheckpointResult
     from great_expectations.core import ExpectationSuite
     from great_expectations.data_context.data_context.abstract_data_context import (
         AbstractDataContext,
@@ -116,6 +117,29 @@ def check_suite(
         raise SuiteError(
             f"suite {suite.name!r} has {found} of at least {promised} kl-drift expectations; a "
             "process that did not know them may have saved it without: make it again"
+        )
+
+
+def check_results(result: CheckpointResult) -> None:
+    """Refuse the result of a checkpoint that lost the results of a validation definition.
+
+    Great Expectations keeps one result for each suite and batch id, and batches of one asset, told
+    apart by a path or a partition only, may share theirs: the last one's success is then the
+    checkpoint's.
+
+    Raises
+    ------
+    SuiteError
+        If there is a validation definition without a result.
+    """
+    kept = {run.meta.get("validation_id") for run in result.run_results.values()}
+    definitions = result.checkpoint_config.validation_definitions
+    lost = [each.name for each in definitions if each.id not in kept]
+    if lost:
+        raise SuiteError(
+            f"checkpoint {result.name!r}: the results of {', '.join(lost)} were replaced by those "
+            "of another validation definition with the same suite and batch id, so its success "
+            "says nothing of them; give each its own asset, suite or checkpoint"
         )
 
 

@@ -19,6 +19,7 @@ from kl_drift.gx import (
     KLDriftAction,
     outcomes,
 )
+from kl_drift.gx.checkpoint import told
 
 SECRET = "kh7Tq"  # noqa: S105 - made up, to be looked for
 
@@ -144,6 +145,69 @@ def test_the_second_failure_in_a_row_alerts(
         (shifted, 2),
     ):  # fmt: skip
         run(daily, frame)
+        assert len(hook.received) == alerts
+
+
+@pytest.fixture
+def over_files(context, definition, reference, shifted, tmp_path):
+    """Return a maker of checkpoints: one suite over several files, each of the asset named."""
+    suite = definition([column(reference)]).suite
+    made(seed=1).to_parquet(tmp_path / "good.parquet")
+    shifted.to_parquet(tmp_path / "bad.parquet")
+    source = context.data_sources.add_pandas_filesystem("files", base_directory=tmp_path)
+
+    def make(*files):
+        definitions = []
+        for asset, file in files:
+            name = f"{asset} {file}"
+            if asset not in source.get_asset_names():
+                source.add_parquet_asset(asset)
+            data = source.get_asset(asset).add_batch_definition_path(name, path=f"{file}.parquet")
+            definitions.append(
+                context.validation_definitions.add(
+                    gx.ValidationDefinition(name=name, suite=suite, data=data)
+                )
+            )
+        alert = action(times=2, state=str(tmp_path / "state.json"))
+        return context.checkpoints.add(
+            gx.Checkpoint(name="files", validation_definitions=definitions, actions=[alert])
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("second", ["good", "bad"])
+def test_each_batch_of_a_shared_suite_has_its_own_row_of_failures(over_files, hook, second):
+    """A good one ends no row but its own, and two bad ones in one run are no two in a row."""
+    daily = over_files(("a", "bad"), ("b", second))
+    for alerts in (0, 1):
+        daily.run()
+        assert len(hook.received) == alerts
+
+
+def test_a_result_that_took_the_place_of_another_is_no_green(over_files, hook):
+    daily = over_files(("a", "bad"), ("a", "good"))
+    with pytest.raises(SuiteError, match="results of a bad were replaced"):
+        daily.run()
+    daily.actions = []
+    daily.save()
+    result = daily.run()
+    assert result.success is True  # what Great Expectations makes of it
+    with pytest.raises(SuiteError, match="own asset, suite or checkpoint"):
+        told(result)
+
+
+def test_two_expectations_of_one_column_have_each_their_row_of_failures(
+    checkpoint, reference, shifted, hook, tmp_path
+):
+    daily = checkpoint(
+        [column(reference), ExpectColumnKLDriftToBeLessThan(
+            column="amount", reference=reference, threshold=9
+        )],
+        action(times=2, state=str(tmp_path / "state.json")),
+    )  # fmt: skip
+    for alerts in (0, 1):
+        run(daily, shifted)
         assert len(hook.received) == alerts
 
 

@@ -330,6 +330,17 @@ def test_a_batch_that_cannot_be_counted_fails_its_expectation_only(validated, re
     assert "not_there" in str(bad.exception_info)
 
 
+def test_another_column_that_cannot_be_read_fails_its_own_expectation_only(
+    validated, reference, ordinary
+):
+    mixed = ordinary.assign(code=[1, "a"] * (len(ordinary) // 2))
+    bad, good = validated(
+        mixed, *(column(name, reference=reference, threshold=0.05) for name in ("code", "amount"))
+    )
+    assert (bad.success, good.success) == (False, True)
+    assert "cannot read" in str(bad.exception_info)
+
+
 def test_a_suite_parameter_that_nobody_gave_is_no_success(validated, ordinary, reference):
     with pytest.raises(gx.exceptions.SuiteParameterError, match="limit"):
         validated(ordinary, column(reference=reference, threshold={"$PARAMETER": "limit"}))
