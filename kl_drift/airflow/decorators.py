@@ -17,10 +17,14 @@ from airflow.sdk.bases.decorator import (
 from airflow.sdk.definitions.context import context_merge
 
 from kl_drift.airflow._summary import Summary
+from kl_drift.airflow.exceptions import mistakes_not_retried
 from kl_drift.airflow.operators import DriftCheckOperator
+from kl_drift.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+_SOURCES = ("plan", "reference", "current")
 
 
 class _DriftCheckDecoratedOperator(DecoratedOperator, DriftCheckOperator):
@@ -53,16 +57,26 @@ class _DriftCheckDecoratedOperator(DecoratedOperator, DriftCheckOperator):
         context_merge(context, self.op_kwargs)
         kwargs = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **kwargs)
-        for name, value in _arguments(returned).items():
+        with mistakes_not_retried():
+            arguments = _arguments(returned)
+        for name, value in arguments.items():
             setattr(self, name, value)
         return DriftCheckOperator.execute(self, context)
 
 
 def _arguments(returned: Any) -> dict[str, Any]:
     """Return the arguments of the operator that a function returned: some, or what is current."""
-    known = set(DriftCheckOperator.template_fields)
-    if isinstance(returned, Mapping) and returned and returned.keys() <= known - {"profile"}:
+    known = set(DriftCheckOperator.template_fields) - {"profile"}  # which a summary has, too
+    if not isinstance(returned, Mapping) or not returned:
+        return {"current": returned}
+    unknown = [str(key) for key in returned if key not in known]
+    if not unknown:
         return dict(returned)
+    if any(isinstance(returned.get(name), str) for name in _SOURCES):
+        raise UsageError(
+            f"a function under @task.drift_check returned {unknown[0]!r}, which is no argument "
+            f"that it may; known: {', '.join(sorted(known))}.{did_you_mean(unknown[0], known)}"
+        )
     return {"current": returned}
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset
+from airflow.sdk import DAG, Asset
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from structlog.testing import capture_logs
 
@@ -27,6 +27,7 @@ from kl_drift.airflow import (
     MergeProfilesOperator,
     PromoteReferenceOperator,
     ScanSnapshotOperator,
+    drift_check_task,
 )
 from kl_drift.errors import ArtefactError
 
@@ -332,6 +333,17 @@ def test_a_mistake_is_not_retried_and_leaves_nothing_behind(
         check(**{"profile": str(tmp_path / "p.json"), **arguments}).execute(context(ti))
     assert "s3cr3t" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+    assert ti.xcom == {}
+
+
+def test_what_a_function_returns_by_mistake_is_named(ti: TaskInstance) -> None:
+    def arguments() -> dict[str, Any]:
+        return {"current": month(2), "limts": CALM}
+
+    with DAG("decorated", schedule=None):
+        operator = drift_check_task(arguments, reference=month(1))().operator
+    with pytest.raises(DriftMistakeError, match=r"returned 'limts', .* Did you mean 'limits'\?"):
+        operator.execute(context(ti))
     assert ti.xcom == {}
 
 
