@@ -81,6 +81,13 @@ class KLDriftExpectation(Rendered, BatchExpectation, ABC):
     def _as_text(cls, path: object) -> object:
         return fspath(path) if isinstance(path, PathLike) else path
 
+    @pydantic.validator("threshold", pre=True)
+    @classmethod
+    def _as_number(cls, threshold: object) -> object:
+        if isinstance(threshold, bool):  # which pydantic would take for 1
+            raise UsageError(f"threshold: expected a number of nats above 0, got {threshold!r}")
+        return threshold
+
     @pydantic.validator("policy", pre=True)
     @classmethod
     def _as_mapping(cls, policy: object) -> object:
@@ -248,6 +255,13 @@ class ExpectTableKLDriftToBeLessThan(KLDriftExpectation):
 
     success_keys: ClassVar[tuple[str, ...]] = ("columns", *KLDriftExpectation.success_keys)
     args_keys: ClassVar[tuple[str, ...]] = ("reference", "threshold", "columns")
+
+    @pydantic.validator("columns")
+    @classmethod
+    def _refuse_none(cls, columns: list[str] | Parameter | None) -> list[str] | Parameter | None:
+        if columns == []:
+            raise UsageError("columns: expected some names, got none; leave it out to judge all")
+        return columns
 
     def _judged_columns(self) -> list[str] | None:
         return list(self.columns) if self.columns else None

@@ -6,6 +6,7 @@ heard of batches, engines or Great Expectations' classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -109,8 +110,8 @@ def threshold_policy(threshold: object) -> Policy:
     """Return the policy of one limit: above it is a drift, below it nothing is said."""
     if isinstance(threshold, bool) or not isinstance(threshold, int | float):
         raise UsageError(f"threshold: expected a number of nats above 0, got {threshold!r}")
-    if not threshold > 0:
-        raise UsageError(f"threshold: expected nats above 0, got {threshold:g}")
+    if not 0 < threshold < math.inf:
+        raise UsageError(f"threshold: expected nats above 0 and finite, got {threshold:g}")
     return Policy(warn=float(threshold), drift=float(threshold))
 
 

@@ -351,6 +351,8 @@ def test_a_suite_parameter_that_nobody_gave_is_no_success(validated, ordinary, r
     [
         ({"threshold": 0}, "threshold: expected nats above 0"),
         ({"threshold": float("nan")}, "threshold: expected nats above 0"),
+        ({"threshold": float("inf")}, "threshold: expected nats above 0 and finite"),
+        ({"threshold": True}, "threshold: expected a number of nats above 0, got True"),
         ({"threshold": 0.1, "policy": {}}, "threshold and policy are stated"),
         ({"policy": {"drfit": 1}}, "no key 'drfit'. Did you mean 'drift'"),
         ({"policy": {"drift": "much"}}, "not of its kind"),
@@ -362,6 +364,11 @@ def test_a_suite_parameter_that_nobody_gave_is_no_success(validated, ordinary, r
 def test_mistakes_are_refused_where_the_expectation_is_written(reference, fields, said):
     with pytest.raises(ValueError, match=said.replace("(", "\\(")):
         column(reference=reference, **fields)
+
+
+def test_an_expectation_of_no_column_is_refused(reference):
+    with pytest.raises(ValueError, match="columns: expected some names, got none"):
+        ExpectTableKLDriftToBeLessThan(reference=reference, columns=[])
 
 
 def test_an_expectation_survives_being_stored(reference):
