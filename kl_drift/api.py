@@ -344,7 +344,9 @@ def judge(
         snapshot stands for and none is stated.
     """
     if current is None and (current := plan.current) is None:
-        raise PlanError(f"{plan.path}: names no current snapshot; add  current:  or use --current")
+        raise PlanError(
+            f"{plan.path}: names no current snapshot; add  current:  or give current= (--current)"
+        )
     now = as_profile(current)
     as_of = _day_of(plan, now, as_of)
     fixed = _reference_of(plan, progress)

@@ -127,5 +127,6 @@ def _not_given(name: str, settings: Mapping[str, str]) -> str:
     known = f"given: {', '.join(settings)}" if settings else "nothing was given"
     return (
         f"nothing fills {{{{ {name} }}}}; {known}.{did_you_mean(name, settings)} "
-        f"Type  --set {name}=…  or write {{{{ {name}:-default }}}}"
+        f"Type  --set {name}=…  (in Python and DAGs  values={{{name!r}: …}}),  or write  "
+        f"{{{{ {name}:-default }}}}"
     )

@@ -487,13 +487,15 @@ def test_a_placeholder_that_nothing_fills_says_what_to_type(mistakes, monkeypatc
     text = 'version: 1\nreference: a\ncurrent:\n  path: "{{ month }}"\n  label: "${S3_ENDPONT}"\n'
     assert mistakes(text) == [
         "p.yaml:4: current.path: nothing fills {{ month }}; nothing was given. "
-        "Type  --set month=…  or write {{ month:-default }}",
+        "Type  --set month=…  (in Python and DAGs  values={'month': …}),  or write  "
+        "{{ month:-default }}",
         "p.yaml:5: current.label: the environment has no S3_ENDPONT. Did you mean 'S3_ENDPOINT'? "
         "Type  export S3_ENDPONT=…  or write ${S3_ENDPONT:-default}",
     ]
     assert mistakes("version: 1\nreference: a/{{ moth }}", month="1", day="2") == [
         "p.yaml:2: reference: nothing fills {{ moth }}; given: month, day. Did you mean 'month'? "
-        "Type  --set moth=…  or write {{ moth:-default }}"
+        "Type  --set moth=…  (in Python and DAGs  values={'moth': …}),  or write  "
+        "{{ moth:-default }}"
     ]
 
 
