@@ -11,12 +11,7 @@ from datetime import datetime
 from os import PathLike, fspath
 from typing import TypeAlias
 
-from kl_drift.artefact import (
-    is_profile_path,
-    load_profile,
-    report_to_dict,
-    save,
-)
+from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, save
 from kl_drift.binning import Binning, Categories
 from kl_drift.calibration import Replayed, learn, replay
 from kl_drift.columns import Judge, Selection, as_pair

@@ -1,4 +1,4 @@
-"""What is dear to start and shared by all tests: a PostgreSQL server, a Spark session."""
+"""What is dear to start and shared by all tests: PostgreSQL, an object store, a Spark session."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ def server() -> Iterator[URL]:
 
     with postgresql() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def no_aws() -> Iterator[None]:
+    """Keep whatever credentials this machine has out of the tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patched.delenv(name)
+        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="module")
+def endpoint(no_aws: None) -> Iterator[str]:
+    """An S3 server on this machine: its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture(scope="session")

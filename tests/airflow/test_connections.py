@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from structlog.testing import capture_logs
 
@@ -33,37 +31,26 @@ FLIGHTS = Path(__file__).parent.parent.parent / "examples" / "flights"
 SECRET = "s3cr3t/with+signs"  # noqa: S105 - the server takes any
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _alone() -> Iterator[None]:
-    """Keep whatever credentials this machine has out of the tests."""
-    with pytest.MonkeyPatch.context() as patched:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patched.delenv(name)
-        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield
+pytestmark = pytest.mark.usefixtures("no_aws")
 
 
 @pytest.fixture(scope="module")
-def lake(_alone: None) -> Iterator[str]:
-    """Run an S3 server with the flights, and a connection `lake` to it; return its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def lake(endpoint: str) -> Iterator[str]:
+    """Put the flights into the object store, with a connection `lake` to it; return its address."""
     files = fs.S3FileSystem(
-        access_key="AKIAEXAMPLE", secret_key=SECRET, endpoint_override=f"{host}:{port}",
-        scheme="http", region="us-east-1", allow_bucket_creation=True,
+        access_key="AKIAEXAMPLE", secret_key=SECRET, endpoint_override=endpoint,
+        region="us-east-1", allow_bucket_creation=True,
     )  # fmt: skip
     files.create_dir("bucket")
     for month in ("2013-01", "2013-02"):
         part = f"month={month}/part-0.parquet"
         with files.open_output_stream(f"bucket/flights/{part}") as stream:
             stream.write((FLIGHTS / part).read_bytes())
-    extra = {"endpoint_url": f"http://{host}:{port}", "region_name": "us-east-1"}
+    extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
     conn = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": SECRET, "extra": extra}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("AIRFLOW_CONN_LAKE", json.dumps(conn))
-        yield f"http://{host}:{port}"
-    server.stop()
+        yield endpoint
 
 
 @pytest.fixture
