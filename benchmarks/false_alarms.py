@@ -27,11 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from kl_drift.bins import CategoryBins, NumericBins
-from kl_drift.calibration import Replayed, learn, replay
-from kl_drift.divergence import kl_divergence, psi
-from kl_drift.histogram import Histogram
-from kl_drift.inference import (
+from kl_drift.counts.bins import CategoryBins, NumericBins
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile, merge
+from kl_drift.history.calibration import Replayed, learn, replay
+from kl_drift.history.trend import ewma_trend
+from kl_drift.judging.limits import Budget, ColumnLimits, LearnedLimits
+from kl_drift.statistics.divergence import kl_divergence, psi
+from kl_drift.statistics.inference import (
     benjamini_hochberg,
     kl_interval,
     merge_cells,
@@ -39,10 +42,7 @@ from kl_drift.inference import (
     p_value_above,
     p_value_equal,
 )
-from kl_drift.limits import Budget, ColumnLimits, LearnedLimits
-from kl_drift.profile import ColumnProfile, Profile, merge
-from kl_drift.smoothing import smooth
-from kl_drift.trend import ewma_trend
+from kl_drift.statistics.smoothing import smooth
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtr
 
-from kl_drift.bins import NumericBins
-from kl_drift.calibration import learn
-from kl_drift.comparison import compare_profiles
-from kl_drift.histogram import Histogram
-from kl_drift.limits import Budget
-from kl_drift.policy import Policy, Status
-from kl_drift.profile import ColumnProfile, Profile
-from kl_drift.smoothing import Smoothing
-from kl_drift.trend import find_trends
+from kl_drift.counts.bins import NumericBins
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile
+from kl_drift.history.calibration import learn
+from kl_drift.history.trend import find_trends
+from kl_drift.judging.comparison import compare_profiles
+from kl_drift.judging.limits import Budget
+from kl_drift.judging.policy import Policy, Status
+from kl_drift.statistics.smoothing import Smoothing
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures" / "trends.json"
 SEEDS, COLUMNS, BEFORE, DAYS, ROWS = 8, 10, 40, 30, 2_000

@@ -95,7 +95,7 @@ def _first_lines(path: Path) -> str:
 
 def plan_keys() -> str:
     """Return every key of a plan with its default and what it is for, from the plan's schema."""
-    from kl_drift.plan import plan_schema
+    from kl_drift.plan.plan import plan_schema
 
     schema = plan_schema()
     rows = [f"| `{key}` | {_about(key, each)} |" for key, each in _keys(schema, schema)]

@@ -18,13 +18,22 @@ from typing import TYPE_CHECKING
 from kl_drift.version import __version__
 
 if TYPE_CHECKING:
-    from kl_drift import continuous, errors
+    from kl_drift import errors
     from kl_drift.api import calibrate, check, closest_reference, compare, fit, scan
     from kl_drift.artefact import load_limits, load_profile, load_report, save
-    from kl_drift.binning import Categories, Edges, Quantiles, Uniform
-    from kl_drift.calibration import learn
-    from kl_drift.columns import Selection
-    from kl_drift.divergence import (
+    from kl_drift.counts.binning import Categories, Edges, Quantiles, Uniform
+    from kl_drift.counts.profile import Profile, merge
+    from kl_drift.counts.selection import Selection
+    from kl_drift.engines.sql import SqlTable
+    from kl_drift.errors import KLDriftError
+    from kl_drift.history.calibration import learn
+    from kl_drift.history.record import History
+    from kl_drift.judging.policy import Policy, Status
+    from kl_drift.judging.report import ColumnReport, Report
+    from kl_drift.plan.plan import Plan, load_plan
+    from kl_drift.snapshot import Snapshot
+    from kl_drift.statistics import continuous
+    from kl_drift.statistics.divergence import (
         closest,
         contributions,
         cross_entropy,
@@ -35,60 +44,53 @@ if TYPE_CHECKING:
         psi,
         signed_contributions,
     )
-    from kl_drift.engines.sql import SqlTable
-    from kl_drift.errors import KLDriftError
-    from kl_drift.history import History
-    from kl_drift.plan import Plan, load_plan
-    from kl_drift.policy import Policy, Status
-    from kl_drift.profile import Profile, merge
-    from kl_drift.report import ColumnReport, Report
-    from kl_drift.smoothing import Smoothing, smooth
-    from kl_drift.snapshot import Snapshot
+    from kl_drift.statistics.smoothing import Smoothing, smooth
 
 _HOME = {
-    "Categories": "binning",
-    "ColumnReport": "report",
-    "Edges": "binning",
-    "History": "history",
+    "Categories": "counts.binning",
+    "ColumnReport": "judging.report",
+    "Edges": "counts.binning",
+    "History": "history.record",
     "KLDriftError": "errors",
-    "Plan": "plan",
-    "Policy": "policy",
-    "Profile": "profile",
-    "Quantiles": "binning",
-    "Report": "report",
-    "Selection": "columns",
-    "Smoothing": "smoothing",
+    "Plan": "plan.plan",
+    "Policy": "judging.policy",
+    "Profile": "counts.profile",
+    "Quantiles": "counts.binning",
+    "Report": "judging.report",
+    "Selection": "counts.selection",
+    "Smoothing": "statistics.smoothing",
     "Snapshot": "snapshot",
     "SqlTable": "engines.sql",
-    "Status": "policy",
-    "Uniform": "binning",
+    "Status": "judging.policy",
+    "Uniform": "counts.binning",
     "calibrate": "api",
     "check": "api",
-    "closest": "divergence",
+    "closest": "statistics.divergence",
     "closest_reference": "api",
     "compare": "api",
-    "continuous": "",
-    "contributions": "divergence",
-    "cross_entropy": "divergence",
-    "entropy": "divergence",
-    "errors": "",
+    "contributions": "statistics.divergence",
+    "cross_entropy": "statistics.divergence",
+    "entropy": "statistics.divergence",
     "fit": "api",
-    "jeffreys": "divergence",
-    "jensen_shannon": "divergence",
-    "kl_divergence": "divergence",
-    "learn": "calibration",
+    "jeffreys": "statistics.divergence",
+    "jensen_shannon": "statistics.divergence",
+    "kl_divergence": "statistics.divergence",
+    "learn": "history.calibration",
     "load_limits": "artefact",
-    "load_plan": "plan",
+    "load_plan": "plan.plan",
     "load_profile": "artefact",
     "load_report": "artefact",
-    "merge": "profile",
-    "psi": "divergence",
+    "merge": "counts.profile",
+    "psi": "statistics.divergence",
     "save": "artefact",
     "scan": "api",
-    "signed_contributions": "divergence",
-    "smooth": "smoothing",
+    "signed_contributions": "statistics.divergence",
+    "smooth": "statistics.smoothing",
 }
-"""Where each public name lives; an empty home is a module of that name."""
+"""Where each public name lives."""
+
+_MODULES = {"continuous": "statistics.continuous", "errors": "errors"}
+"""Where the public modules live."""
 
 __all__ = [
     "Categories",
@@ -137,16 +139,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name in _MODULES:
+        value: object = import_module(f"kl_drift.{_MODULES[name]}")
+    elif name in _HOME:
+        value = getattr(import_module(f"kl_drift.{_HOME[name]}"), name)
+    else:
         from kl_drift.errors import did_you_mean
 
-        raise AttributeError(f"kl_drift has no {name!r}.{did_you_mean(name, _HOME)}")
-    home = _HOME[name]
-    value = (
-        getattr(import_module(f"kl_drift.{home}"), name)
-        if home
-        else import_module(f"kl_drift.{name}")
-    )
+        raise AttributeError(f"kl_drift has no {name!r}.{did_you_mean(name, [*_HOME, *_MODULES])}")
     globals()[name] = value
     return value
 

@@ -12,26 +12,26 @@ from os import PathLike, fspath
 from typing import TypeAlias
 
 from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, save
-from kl_drift.binning import Binning, Categories
-from kl_drift.calibration import Replayed, learn, replay
-from kl_drift.columns import Judge, Selection, as_pair
-from kl_drift.comparison import compare_profiles
-from kl_drift.divergence import Closest
+from kl_drift.counts.binning import Binning, Categories
+from kl_drift.counts.profile import Profile
+from kl_drift.counts.selection import Judge, Selection, as_pair
+from kl_drift.engines.profiling import Progress, fit_profile, scan_profile
 from kl_drift.engines.source import Readable, open_source, read_here, rereadable
 from kl_drift.errors import PairError, PlanError, UsageError
-from kl_drift.history import History
-from kl_drift.limits import MIN_SNAPSHOTS, LearnedLimits
+from kl_drift.history.calibration import Replayed, learn, replay
+from kl_drift.history.past import places_meant, same_counts
+from kl_drift.history.record import History
+from kl_drift.judging.comparison import compare_profiles
+from kl_drift.judging.limits import MIN_SNAPSHOTS, LearnedLimits
+from kl_drift.judging.nearest import closest_profile
+from kl_drift.judging.policy import Policy
+from kl_drift.judging.report import Report
 from kl_drift.lookback import Past, look_back, references_then, refuse_other_limits
-from kl_drift.nearest import closest_profile
-from kl_drift.past import places_meant, same_counts
-from kl_drift.plan import Output, Plan, load_plan
-from kl_drift.plan_draft import draft_plan
-from kl_drift.policy import Policy
-from kl_drift.profile import Profile
-from kl_drift.profiling import Progress, fit_profile, scan_profile
-from kl_drift.report import Report
-from kl_drift.smoothing import SmoothingLike, parse_smoothing
+from kl_drift.plan.draft import draft_plan
+from kl_drift.plan.plan import Output, Plan, load_plan
 from kl_drift.snapshot import Snapshot
+from kl_drift.statistics.divergence import Closest
+from kl_drift.statistics.smoothing import SmoothingLike, parse_smoothing
 from kl_drift.storage import write_bytes
 
 Columns: TypeAlias = Selection | Sequence[str] | None

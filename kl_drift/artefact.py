@@ -19,17 +19,17 @@ from typing import Any, Literal, TypeAlias, TypeGuard, cast
 from pyarrow import ArrowException
 
 from kl_drift import canonical
-from kl_drift.bins import bins_from_dict
+from kl_drift.counts.bins import bins_from_dict
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile, ValueRange
 from kl_drift.errors import (
     ArtefactCorruptError,
     ArtefactNotFoundError,
     ArtefactTooNewError,
     UsageError,
 )
-from kl_drift.histogram import Histogram
-from kl_drift.limits import LearnedLimits
-from kl_drift.profile import ColumnProfile, Profile, ValueRange
-from kl_drift.report import Report
+from kl_drift.judging.limits import LearnedLimits
+from kl_drift.judging.report import Report
 from kl_drift.storage import read_bytes, redacted, write_bytes
 
 Kind: TypeAlias = Literal["profile", "report", "limits"]

@@ -22,10 +22,10 @@ from kl_drift.errors import KLDriftError, UsageError
 from kl_drift.version import __version__
 
 if TYPE_CHECKING:
-    from kl_drift.policy import Policy, Status
-    from kl_drift.profile import Profile
-    from kl_drift.profiling import Progress
-    from kl_drift.report import Report
+    from kl_drift.counts.profile import Profile
+    from kl_drift.engines.profiling import Progress
+    from kl_drift.judging.policy import Policy, Status
+    from kl_drift.judging.report import Report
     from kl_drift.snapshot import Snapshot
 
 _FAILED = 3
@@ -247,7 +247,7 @@ def merge(
 ) -> None:
     """Merge the profiles of parts into the profile of the whole, exactly."""
     from kl_drift.artefact import load_profile
-    from kl_drift.profile import merge as merge_profiles
+    from kl_drift.counts.profile import merge as merge_profiles
 
     _save_profile(merge_profiles(load_profile(path) for path in profiles), output)
 
@@ -298,7 +298,7 @@ def history(
     last: Annotated[int, typer.Option(min=1, help="How many reports to list.")] = 30,
 ) -> None:
     """List what a history has recorded, oldest first."""
-    from kl_drift.history import History
+    from kl_drift.history.record import History
 
     record = History.open(location, create=False)
     if check is None:
@@ -318,7 +318,7 @@ def acknowledge(
     by: Annotated[str, typer.Option(help="Who says so.", envvar="USER")] = "",
 ) -> None:
     """Acknowledge an incident, so that limits are not learned from it."""
-    from kl_drift.history import History
+    from kl_drift.history.record import History
 
     done = History.open(location, create=False).acknowledge(check, snapshot, note=note, by=by)
     _note(f"acknowledged {done.digest[:12]}: {note}")
@@ -348,7 +348,7 @@ def schema(
 
 def _schema(kind: SchemaKind) -> dict[str, Any]:
     if kind == "plan":
-        from kl_drift.plan import plan_schema
+        from kl_drift.plan.plan import plan_schema
 
         return plan_schema()
     from kl_drift import artefact
@@ -468,7 +468,7 @@ def _snapshot(path: str, where: list[str] | None) -> Snapshot:
 
 
 def _policy(warn: float | None, drift: float | None, rule: RuleName) -> Policy:
-    from kl_drift.policy import Policy
+    from kl_drift.judging.policy import Policy
 
     default = Policy()
     return Policy(

@@ -9,16 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kl_drift.artefact import load_limits
-from kl_drift.calibration import learn
+from kl_drift.counts.profile import Profile
 from kl_drift.errors import BinsMismatchError, UsageError
-from kl_drift.history import History
-from kl_drift.limits import MIN_SNAPSHOTS, REMEMBERED, LearnedLimits, Trend
-from kl_drift.nearest import closest_profile
-from kl_drift.plan import Plan
-from kl_drift.profile import Profile
-from kl_drift.reference import Against, choose_reference
-from kl_drift.smoothing import Smoothing
-from kl_drift.trend import find_trends
+from kl_drift.history.calibration import learn
+from kl_drift.history.choices import Against, choose_reference
+from kl_drift.history.record import History
+from kl_drift.history.trend import find_trends
+from kl_drift.judging.limits import MIN_SNAPSHOTS, REMEMBERED, LearnedLimits, Trend
+from kl_drift.judging.nearest import closest_profile
+from kl_drift.plan.plan import Plan
+from kl_drift.statistics.smoothing import Smoothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,8 @@ except ImportError as error:
         "kl_drift.testing needs Hypothesis, which is not installed: run  pip install hypothesis"
     ) from error
 
-from kl_drift.arrays import family_of
-from kl_drift.bins import (
+from kl_drift.counts.arrays import family_of
+from kl_drift.counts.bins import (
     HOURS,
     WEEKDAYS,
     Bins,
@@ -37,8 +37,8 @@ from kl_drift.bins import (
     PairBins,
     level_hash,
 )
-from kl_drift.histogram import Histogram
-from kl_drift.profile import ColumnProfile, Profile, ValueRange
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile, ValueRange
 
 __all__ = [
     "ARROW_TYPES",

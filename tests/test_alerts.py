@@ -8,7 +8,7 @@ import sys
 import pytest
 from hook import Hook
 
-from kl_drift.alerts import deliver
+from kl_drift.alerts.channels import deliver
 from kl_drift.errors import MissingExtraError
 
 SECRET = "kh7Tq"  # noqa: S105 - made up, to be looked for

@@ -15,8 +15,9 @@ import pytest
 
 from kl_drift.api import as_profile, compare, fit, scan
 from kl_drift.artefact import load_profile, save
-from kl_drift.binning import Categories, Edges, Quantiles, Uniform
-from kl_drift.columns import Selection
+from kl_drift.counts.binning import Categories, Edges, Quantiles, Uniform
+from kl_drift.counts.profile import Profile
+from kl_drift.counts.selection import Selection
 from kl_drift.errors import (
     ArtefactCorruptError,
     ArtefactNotFoundError,
@@ -25,8 +26,7 @@ from kl_drift.errors import (
     SnapshotNotFoundError,
     UsageError,
 )
-from kl_drift.policy import Policy
-from kl_drift.profile import Profile
+from kl_drift.judging.policy import Policy
 from kl_drift.snapshot import Snapshot
 
 FLIGHTS = Path(__file__).parents[1] / "examples" / "flights"

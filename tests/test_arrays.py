@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kl_drift.arrays import (
+from kl_drift.counts.arrays import (
     LEVELLED,
     NUMERIC,
     TEMPORAL,
@@ -27,8 +27,8 @@ from kl_drift.arrays import (
     numbers,
     scale_of,
 )
-from kl_drift.bins import HOURS, WEEKDAYS
-from kl_drift.counting import used_levels
+from kl_drift.counts.bins import HOURS, WEEKDAYS
+from kl_drift.counts.counting import used_levels
 from kl_drift.testing import ARROW_TYPES, NESTED_TYPES, arrow_arrays
 
 EPOCH = datetime(1970, 1, 1)

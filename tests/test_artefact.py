@@ -31,6 +31,7 @@ from kl_drift.artefact import (
     save,
     schema,
 )
+from kl_drift.counts.profile import Profile
 from kl_drift.engines import parquet
 from kl_drift.errors import (
     ArtefactCorruptError,
@@ -39,9 +40,16 @@ from kl_drift.errors import (
     ArtefactTooNewError,
     UsageError,
 )
-from kl_drift.limits import Trend
-from kl_drift.profile import Profile
-from kl_drift.report import Beyond, CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
+from kl_drift.judging.limits import Trend
+from kl_drift.judging.report import (
+    Beyond,
+    CellChange,
+    ColumnReport,
+    LevelChange,
+    Report,
+    Side,
+    Unjudged,
+)
 from kl_drift.snapshot import Snapshot
 from kl_drift.testing import profiles
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kl_drift.api import fit, scan
+from kl_drift.counts.profile import Profile
 from kl_drift.engines import parquet
 from kl_drift.engines.parquet import ParquetSource, open_parquet
 from kl_drift.errors import (
@@ -18,7 +19,6 @@ from kl_drift.errors import (
     SnapshotNotFoundError,
     SnapshotUnreadableError,
 )
-from kl_drift.profile import Profile
 from kl_drift.snapshot import Snapshot
 
 

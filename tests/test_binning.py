@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import lognorm, norm
 
 from kl_drift.api import compare, fit
-from kl_drift.binning import (
+from kl_drift.counts.binning import (
     Categories,
     Edges,
     LevelSample,
@@ -19,10 +19,10 @@ from kl_drift.binning import (
     fit_levels,
     fit_numbers,
 )
-from kl_drift.bins import WEEKDAYS, NumericBins, level_hash, successor
-from kl_drift.counting import EdgeSearch, finite_range
-from kl_drift.divergence import kl_divergence
+from kl_drift.counts.bins import WEEKDAYS, NumericBins, level_hash, successor
+from kl_drift.counts.counting import EdgeSearch, finite_range
 from kl_drift.errors import BinsError
+from kl_drift.statistics.divergence import kl_divergence
 
 MAX = 1.7976931348623157e308
 TINY = 5e-324

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from kl_drift import canonical
-from kl_drift.bins import (
+from kl_drift.counts.bins import (
     CategoryBins,
     NumericBins,
     bins_from_dict,

@@ -16,8 +16,8 @@ import pytest
 import kl_drift as kd
 from kl_drift.artefact import load_limits, profile_to_dict
 from kl_drift.errors import BinsMismatchError, UsageError
-from kl_drift.history import History
-from kl_drift.limits import MIN_SNAPSHOTS
+from kl_drift.history.record import History
+from kl_drift.judging.limits import MIN_SNAPSHOTS
 
 FLIGHTS = Path(__file__).parent.parent / "examples" / "flights"
 ROWS = 4_000
@@ -87,7 +87,7 @@ def test_limits_over_other_bins_or_smoothing_are_refused() -> None:
     past = [day(number) for number in range(MIN_SNAPSHOTS)]
     reference = kd.fit(pa.concat_tables(past))
     profiles = [kd.scan(each, like=reference) for each in past]
-    learned = kd.calibration.learn(profiles, reference)  # type: ignore[attr-defined]
+    learned = kd.learn(profiles, reference)
     assert kd.compare(profiles[0], reference, learned=learned)["x"].history_limit is not None
     with pytest.raises(BinsMismatchError, match="calibrate again with this reference"):
         kd.compare(day(1), kd.fit(day(2)), learned=learned)

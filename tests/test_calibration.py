@@ -13,15 +13,16 @@ from scipy import stats
 
 from kl_drift import canonical
 from kl_drift.artefact import profile_to_dict
-from kl_drift.bins import CategoryBins, NumericBins, level_hash
-from kl_drift.calibration import learn, replay
-from kl_drift.comparison import compare_profiles
+from kl_drift.counts.bins import CategoryBins, NumericBins, level_hash
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile, merge
 from kl_drift.errors import BinsMismatchError, DomainError, UsageError
-from kl_drift.histogram import Histogram
-from kl_drift.limits import Budget, ColumnLimits, LearnedLimits, LimitPoint
-from kl_drift.policy import Policy
-from kl_drift.profile import ColumnProfile, Profile, merge
-from kl_drift.scatter import (
+from kl_drift.history.calibration import learn, replay
+from kl_drift.history.trend import ewma_trend
+from kl_drift.judging.comparison import compare_profiles
+from kl_drift.judging.limits import Budget, ColumnLimits, LearnedLimits, LimitPoint
+from kl_drift.judging.policy import Policy
+from kl_drift.statistics.scatter import (
     jointly_off,
     moments,
     studentised_residuals,
@@ -29,8 +30,7 @@ from kl_drift.scatter import (
     thin,
     without_each,
 )
-from kl_drift.smoothing import Smoothing, parse_smoothing
-from kl_drift.trend import ewma_trend
+from kl_drift.statistics.smoothing import Smoothing, parse_smoothing
 
 ROOT = Path(__file__).parents[1]
 NUMBERS = NumericBins(domain="integer", edges=tuple(range(18)))
@@ -692,7 +692,10 @@ def test_what_is_no_series_is_refused(kl, options, error):
 
 
 def test_importing_calibration_does_not_import_scipy():
-    code = "import kl_drift.calibration, kl_drift.trend, sys; sys.exit('scipy' in sys.modules)"
+    code = (
+        "import kl_drift.history.calibration, kl_drift.history.trend, sys;"
+        "sys.exit('scipy' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

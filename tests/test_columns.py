@@ -3,9 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from kl_drift.arrays import TEMPORAL, family_of
-from kl_drift.binning import Categories, Edges, Quantiles, Uniform
-from kl_drift.columns import NEVER_JUDGED_BY_DEFAULT, NOT_SELECTED, Selection, choose
+from kl_drift.counts.arrays import TEMPORAL, family_of
+from kl_drift.counts.binning import Categories, Edges, Quantiles, Uniform
+from kl_drift.counts.selection import NEVER_JUDGED_BY_DEFAULT, NOT_SELECTED, Selection, choose
 from kl_drift.errors import ColumnNotFoundError, ColumnTypeError, UsageError
 from kl_drift.testing import ARROW_TYPES, NESTED_TYPES
 

@@ -18,14 +18,14 @@ from scipy.special import rel_entr
 
 from kl_drift.api import compare, fit, scan
 from kl_drift.artefact import report_to_dict
-from kl_drift.binning import Categories, Edges
-from kl_drift.bins import CategoryBins, NumericBins
-from kl_drift.columns import Selection
+from kl_drift.counts.binning import Categories, Edges
+from kl_drift.counts.bins import CategoryBins, NumericBins
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile
+from kl_drift.counts.selection import Selection
 from kl_drift.errors import BinsMismatchError, ColumnNotFoundError
-from kl_drift.histogram import Histogram
-from kl_drift.policy import Policy, Status
-from kl_drift.profile import ColumnProfile, Profile
-from kl_drift.report import ColumnReport, Report, percent
+from kl_drift.judging.policy import Policy, Status
+from kl_drift.judging.report import ColumnReport, Report, percent
 from kl_drift.version import __version__
 
 SMOOTHINGS: list[Any] = ["jeffreys", "laplace", {"floor": 1e-4}, "none"]

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kl_drift import counting
-from kl_drift.bins import CategoryBins, NumericBins, level_hash, successor
-from kl_drift.counting import EdgeSearch, Tally, counter, finite_range, used_levels
+from kl_drift.counts import counting
+from kl_drift.counts.bins import CategoryBins, NumericBins, level_hash, successor
+from kl_drift.counts.counting import EdgeSearch, Tally, counter, finite_range, used_levels
+from kl_drift.counts.profile import ValueRange
 from kl_drift.errors import BinsMismatchError
-from kl_drift.profile import ValueRange
 
 MAX = 1.7976931348623157e308
 TINY = 5e-324

@@ -11,7 +11,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from kl_drift.divergence import (
+from kl_drift.errors import DomainError, UsageError
+from kl_drift.statistics.divergence import (
     NATS_TO_BITS,
     closest,
     contributions,
@@ -23,7 +24,6 @@ from kl_drift.divergence import (
     psi,
     signed_contributions,
 )
-from kl_drift.errors import DomainError, UsageError
 
 FIXED = json.loads((Path(__file__).parent / "data" / "analytic_kl.json").read_text("utf-8"))
 PAIRWISE = (
@@ -196,7 +196,7 @@ def test_an_empty_batch_gives_an_empty_array():
     [
         ([0.5, 0.6], [0.5, 0.5], "current sums to 1.1, expected 1 within 2e-09"),
         ([0.5, 0.5], [0.5, 0.4], "reference sums to 0.9, expected 1"),
-        ([12, 30], [0.5, 0.5], "pass counts through kl_drift.smoothing"),
+        ([12, 30], [0.5, 0.5], "pass counts through kl_drift.smooth"),
         ([1.5, -0.5], [0.5, 0.5], "current, cell 1: expected a finite number of at least 0"),
         ([0.5, 0.5], [math.nan, 1.0], "reference, cell 0: .* got nan"),
         ([0.5, 0.5], [0.5, math.inf], "reference, cell 1: .* got inf"),
@@ -218,7 +218,7 @@ def test_refuses_what_is_no_pair_of_distributions(function, current, reference, 
 
 @pytest.mark.parametrize("function", [f for f in PAIRWISE if f is not jensen_shannon])
 def test_refuses_a_cell_that_the_reference_lacks(function):
-    with pytest.raises(DomainError, match=r"cell 1 is empty in the reference.*smoothing"):
+    with pytest.raises(DomainError, match=r"cell 1 is empty in the reference.*smooth"):
         function([0.5, 0.5], [1.0, 0.0])
     batch = np.full((2, 3, 2), 0.5)
     batch[1, 2] = [0.0, 1.0]

@@ -209,7 +209,7 @@ def documented() -> set[str]:
 
 @pytest.mark.parametrize("public", sorted(set(kd.__all__) - {"__version__"}))
 def test_every_public_name_is_in_the_reference(public: str) -> None:
-    home = f"kl_drift.{kd._HOME[public] or public}"
+    home = f"kl_drift.{(kd._HOME | kd._MODULES)[public]}"
     assert documented() & {home, f"{home}.{public}"}
 
 

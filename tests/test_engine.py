@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from kl_drift.api import fit, scan
+from kl_drift.counts.profile import Profile
 from kl_drift.engines import arrow
 from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Reading, TooManyLevels, sample
 from kl_drift.engines.parquet import open_parquet
 from kl_drift.engines.source import Part, StreamSource, TableSource, open_source
 from kl_drift.errors import KLDriftError, SnapshotInvalidError, SnapshotUnreadableError, UsageError
-from kl_drift.profile import Profile
 from kl_drift.snapshot import Snapshot
 
 

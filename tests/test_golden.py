@@ -24,7 +24,7 @@ from kl_drift.artefact import (
     save,
     schema,
 )
-from kl_drift.bins import Domain, LevelDomain
+from kl_drift.counts.bins import Domain, LevelDomain
 from kl_drift.errors import ArtefactTooNewError
 
 GOLDEN = Path(make_golden.__file__).parent

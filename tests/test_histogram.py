@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kl_drift.bins import CategoryBins, NumericBins
+from kl_drift.counts.bins import CategoryBins, NumericBins
+from kl_drift.counts.histogram import Histogram
 from kl_drift.errors import BinsError, BinsMismatchError
-from kl_drift.histogram import Histogram
 from kl_drift.testing import bins, histograms
 
 BINS = NumericBins(domain="integer", edges=(0, 10))

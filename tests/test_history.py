@@ -27,9 +27,8 @@ from servers import SECRET, written
 from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
 
 import kl_drift as kd
-from kl_drift import database as below
-from kl_drift import history as room
 from kl_drift.artefact import profile_to_dict, report_to_dict
+from kl_drift.counts.profile import Profile
 from kl_drift.errors import (
     ColumnNotFoundError,
     HistoryError,
@@ -37,10 +36,11 @@ from kl_drift.errors import (
     MissingExtraError,
     UsageError,
 )
-from kl_drift.history import History
-from kl_drift.policy import Status
-from kl_drift.profile import Profile
-from kl_drift.report import Report, Side
+from kl_drift.history import database as below
+from kl_drift.history import record as room
+from kl_drift.history.record import History
+from kl_drift.judging.policy import Status
+from kl_drift.judging.report import Report, Side
 from kl_drift.testing import assert_profiles_equal, profiles
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -346,7 +346,7 @@ DAYS = 12
 PROCESSES = 2
 RECORD_ALL_DAYS = """
 import runpy, sys
-from kl_drift.history import History
+from kl_drift.history.record import History
 url, golden, days = sys.argv[1:]
 made = runpy.run_path(golden)
 days = [made["profile"](n, (1, n, 3, 0, 0), (4, n, 0, 0, 0)) for n in range(1, int(days) + 1)]
@@ -778,7 +778,7 @@ def test_an_open_history_is_shown_without_its_password(database: Database) -> No
 
 
 def test_importing_the_room_does_not_import_sqlalchemy() -> None:
-    code = "import sys, kl_drift.history; sys.exit('sqlalchemy' in sys.modules)"
+    code = "import sys, kl_drift.history.record; sys.exit('sqlalchemy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

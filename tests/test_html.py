@@ -23,11 +23,11 @@ from playwright.sync_api import Browser, Page, expect
 import kl_drift as kd
 from kl_drift.artefact import load_report, report_to_dict, save
 from kl_drift.errors import MissingExtraError
-from kl_drift.policy import Status
+from kl_drift.judging.policy import Status
+from kl_drift.judging.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
 from kl_drift.render import charts
 from kl_drift.render.html import render_html
 from kl_drift.render.words import DIRECTION, printable
-from kl_drift.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
 
 FLIGHTS = Path(__file__).parents[1] / "examples" / "flights"
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"{{ 7 * 7 }}\u2028"

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kl_drift import inference
-from kl_drift.divergence import kl_divergence
 from kl_drift.errors import DomainError, UsageError
-from kl_drift.inference import (
+from kl_drift.statistics import inference
+from kl_drift.statistics.divergence import kl_divergence
+from kl_drift.statistics.inference import (
     benjamini_hochberg,
     debiased_kl,
     kl_interval,
@@ -567,7 +567,7 @@ def test_impossible_options_are_refused(call, message):
 
 
 def test_importing_loads_neither_scipy_nor_arrow_nor_pandas():
-    script = "import sys, kl_drift.inference; print(*sys.modules)"
+    script = "import sys, kl_drift.statistics.inference; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -15,15 +15,15 @@ import pytest
 
 import kl_drift as kd
 from kl_drift.artefact import load_profile, load_report, profile_to_dict, save, schema
-from kl_drift.bins import CategoryBins, NumericBins, PairBins
-from kl_drift.divergence import kl_divergence
+from kl_drift.counts.bins import CategoryBins, NumericBins, PairBins
 from kl_drift.errors import BinsError, DomainError, PairError, PlanError, UsageError
-from kl_drift.history import History
-from kl_drift.joint import kl_dependence
-from kl_drift.policy import Policy, Status
+from kl_drift.history.record import History
+from kl_drift.judging.policy import Policy, Status
 from kl_drift.render.html import render_html
 from kl_drift.render.markdown import to_markdown
 from kl_drift.render.terminal import to_text
+from kl_drift.statistics.divergence import kl_divergence
+from kl_drift.statistics.joint import kl_dependence
 
 FLIGHTS = Path(__file__).parent.parent / "examples" / "flights"
 ROWS = 5_000

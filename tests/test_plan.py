@@ -15,16 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kl_drift.api import compare, fit, scan
-from kl_drift.binning import Categories, Edges, Quantiles, Uniform
-from kl_drift.columns import Selection
+from kl_drift.counts.binning import Categories, Edges, Quantiles, Uniform
+from kl_drift.counts.selection import Selection
 from kl_drift.errors import PlanError
-from kl_drift.placeholders import escaped, fill
-from kl_drift.plan import Output, load_plan, plan_schema
-from kl_drift.plan_draft import draft_plan
-from kl_drift.plan_file import LimitKeys
-from kl_drift.plan_yaml import read_yaml
-from kl_drift.policy import Policy
-from kl_drift.smoothing import Smoothing
+from kl_drift.judging.policy import Policy
+from kl_drift.plan.draft import draft_plan
+from kl_drift.plan.keys import LimitKeys
+from kl_drift.plan.placeholders import escaped, fill
+from kl_drift.plan.plan import Output, load_plan, plan_schema
+from kl_drift.plan.yaml import read_yaml
+from kl_drift.statistics.smoothing import Smoothing
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"

@@ -12,7 +12,7 @@ import yaml
 
 import kl_drift as kd
 from kl_drift.errors import PlanError
-from kl_drift.plan_yaml import read_yaml
+from kl_drift.plan.yaml import read_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TASK = "task my_dag.my_task"

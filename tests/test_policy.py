@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kl_drift.api import compare, fit
 from kl_drift.errors import UsageError
-from kl_drift.policy import (
+from kl_drift.judging.policy import (
     Evidence,
     Policy,
     Status,

@@ -5,10 +5,9 @@ from itertools import permutations
 
 import pytest
 
-from kl_drift.bins import NumericBins, level_hash
-from kl_drift.errors import BinsMismatchError, ColumnNotFoundError, UsageError
-from kl_drift.histogram import Histogram
-from kl_drift.profile import (
+from kl_drift.counts.bins import NumericBins, level_hash
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import (
     UNSEEN_NAMES,
     ColumnProfile,
     Profile,
@@ -16,6 +15,7 @@ from kl_drift.profile import (
     merge,
     merge_unseen,
 )
+from kl_drift.errors import BinsMismatchError, ColumnNotFoundError, UsageError
 from kl_drift.testing import assert_profiles_equal
 
 BINS = NumericBins(domain="integer", edges=(0, 10))

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from kl_drift.api import compare, fit, scan
-from kl_drift.binning import Categories, Edges
-from kl_drift.columns import Selection
+from kl_drift.counts.binning import Categories, Edges
+from kl_drift.counts.profile import ColumnProfile, Profile, merge
+from kl_drift.counts.selection import Selection
 from kl_drift.engines import arrow
+from kl_drift.engines.profiling import IDENTIFIER
 from kl_drift.errors import ColumnTypeError, SnapshotInvalidError, UsageError
-from kl_drift.profile import ColumnProfile, Profile, merge
-from kl_drift.profiling import IDENTIFIER
 from kl_drift.snapshot import Snapshot
 from kl_drift.version import __version__
 

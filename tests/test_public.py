@@ -62,7 +62,7 @@ def test_every_public_name_can_be_had(name: str) -> None:
 
 
 def test_the_list_of_names_is_the_living_one() -> None:
-    assert set(kd.__all__) == {*kd._HOME, "__version__"}
+    assert set(kd.__all__) == {*kd._HOME, *kd._MODULES, "__version__"}
     assert dir(kd) == kd.__all__
 
 

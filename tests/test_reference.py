@@ -15,11 +15,11 @@ import pytest
 
 import kl_drift as kd
 from kl_drift.artefact import load_limits, save
+from kl_drift.counts.profile import Profile, merge
 from kl_drift.errors import PlanError, UsageError
-from kl_drift.history import History
-from kl_drift.limits import MIN_SNAPSHOTS
-from kl_drift.profile import Profile, merge
-from kl_drift.reference import ReferenceChoice, choose_reference
+from kl_drift.history.choices import ReferenceChoice, choose_reference
+from kl_drift.history.record import History
+from kl_drift.judging.limits import MIN_SNAPSHOTS
 
 START = date(2013, 2, 1)  # a Friday
 ROWS = 8_000

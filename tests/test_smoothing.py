@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kl_drift.divergence import jeffreys, jensen_shannon, kl_divergence
 from kl_drift.errors import DomainError, UsageError
-from kl_drift.smoothing import (
+from kl_drift.statistics.divergence import jeffreys, jensen_shannon, kl_divergence
+from kl_drift.statistics.smoothing import (
     Smoothing,
     parse_smoothing,
     smooth,

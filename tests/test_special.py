@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kl_drift import special
+from kl_drift.statistics import special
 
 
 def tails_by_recurrence(x, noncentrality, df):

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 import kl_drift as kd
 from kl_drift.artefact import load_report, save, schema
-from kl_drift.binning import Edges
-from kl_drift.inference import p_value_beyond
-from kl_drift.policy import Policy, Status
+from kl_drift.counts.binning import Edges
+from kl_drift.judging.policy import Policy, Status
+from kl_drift.judging.report import Beyond, ColumnReport
 from kl_drift.render.html import render_html
 from kl_drift.render.markdown import to_markdown
 from kl_drift.render.terminal import to_text
-from kl_drift.report import Beyond, ColumnReport
+from kl_drift.statistics.inference import p_value_beyond
 
 ROWS = 30_000
 

@@ -14,8 +14,8 @@ import pytest
 import kl_drift as kd
 from kl_drift.artefact import report_to_dict, schema
 from kl_drift.errors import PlanError
-from kl_drift.limits import Trend
-from kl_drift.policy import Evidence, Policy, Status, decide
+from kl_drift.judging.limits import Trend
+from kl_drift.judging.policy import Evidence, Policy, Status, decide
 from kl_drift.render.html import render_html
 from kl_drift.render.markdown import to_markdown
 from kl_drift.render.terminal import to_text

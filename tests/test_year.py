@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import kl_drift as kd
-from kl_drift.history import History
+from kl_drift.history.record import History
 
 ROOT = Path(__file__).parents[1]
 FOUND: list[dict[str, Any]] = json.loads((ROOT / "docs/figures/year.json").read_text("utf-8"))

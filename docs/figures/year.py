@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from rich.progress import track
 
 import kl_drift as kd
-from kl_drift.comparison import compare_profiles
-from kl_drift.limits import LearnedLimits
-from kl_drift.plan import Plan, load_plan
+from kl_drift.judging.comparison import compare_profiles
+from kl_drift.judging.limits import LearnedLimits
+from kl_drift.plan.plan import Plan, load_plan
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kl_drift.airflow._summary import Findings
-    from kl_drift.report import Report
+    from kl_drift.judging.report import Report
 
 
 def facets(findings: Findings | None) -> Any | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
-    from kl_drift.report import Report
+    from kl_drift.judging.report import Report
 
 GAUGE = "kl_drift.kl"
 COLUMNS = "kl_drift.columns"

@@ -13,8 +13,8 @@ from kl_drift.airflow import _pointer, _storage
 from kl_drift.errors import UsageError
 
 if TYPE_CHECKING:
-    from kl_drift.columns import Selection
-    from kl_drift.plan import Plan
+    from kl_drift.counts.selection import Selection
+    from kl_drift.plan.plan import Plan
     from kl_drift.snapshot import Snapshot
 
 
@@ -54,7 +54,7 @@ def plan_of(task: Any, context: Mapping[str, Any]) -> Plan:
 
 def selection_of(task: Any, context: Mapping[str, Any]) -> Selection:
     """Return which columns are fitted, and how they are binned."""
-    from kl_drift.plan import Plan
+    from kl_drift.plan.plan import Plan
 
     if task.plan:
         _refuse_both(task, ("columns",))
@@ -65,7 +65,7 @@ def selection_of(task: Any, context: Mapping[str, Any]) -> Selection:
 
 
 def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
-    from kl_drift.plan import Plan
+    from kl_drift.plan.plan import Plan
 
     if task.plan:
         _refuse_both(task, ("reference", "columns", "limits"))
@@ -85,7 +85,7 @@ def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
 
 
 def _file(task: Any, history: str = "") -> Plan:
-    from kl_drift.plan import load_plan
+    from kl_drift.plan.plan import load_plan
 
     values = {str(key): str(value) for key, value in (task.values or {}).items()}
     return load_plan(task.plan, values=values, history=history)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from kl_drift.errors import UsageError
 
 if TYPE_CHECKING:
-    from kl_drift.plan import Plan
-    from kl_drift.policy import Policy
-    from kl_drift.profile import Profile
-    from kl_drift.report import ColumnReport, Report
+    from kl_drift.counts.profile import Profile
+    from kl_drift.judging.policy import Policy
+    from kl_drift.judging.report import ColumnReport, Report
+    from kl_drift.plan.plan import Plan
 
 Summary: TypeAlias = dict[str, Any]
 """Plain JSON types only, none of them NaN or infinite, which XCom refuses."""
@@ -56,7 +56,7 @@ def summary_of(
     **more
         What else to say, as plain values.
     """
-    from kl_drift.report import plain
+    from kl_drift.judging.report import plain
 
     loud = [column for column in report if column.status != "ok"]
     return {

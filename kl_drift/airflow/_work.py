@@ -17,9 +17,9 @@ from kl_drift.airflow._summary import Findings, Summary, profile_summary, summar
 from kl_drift.errors import ArtefactError, UsageError
 
 if TYPE_CHECKING:
-    from kl_drift.plan import Plan
-    from kl_drift.profile import Profile
-    from kl_drift.report import Report
+    from kl_drift.counts.profile import Profile
+    from kl_drift.judging.report import Report
+    from kl_drift.plan.plan import Plan
 
 
 def _profile(value: object, conn_id: str | None) -> Profile:
@@ -94,7 +94,7 @@ def scan_snapshot(task: Any, context: Mapping[str, Any]) -> Summary:
 
 def merge_profiles(task: Any, context: Mapping[str, Any]) -> Summary:
     """Add up profiles, and save the sum."""
-    from kl_drift.profile import merge
+    from kl_drift.counts.profile import merge
 
     _check_name("profile", task.profile)
     if isinstance(task.profiles, str | Mapping):
@@ -197,7 +197,7 @@ def _write(
 
 
 def _record(plan: Plan, profile: Profile, report: Report) -> None:
-    from kl_drift.history import History
+    from kl_drift.history.record import History
 
     History.open(plan.history).add(plan.name, profile, report)
 

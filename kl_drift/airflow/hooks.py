@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
-    from kl_drift.history import History
+    from kl_drift.history.record import History
 
 
 class HistoryHook(BaseHook):
@@ -44,7 +44,7 @@ class HistoryHook(BaseHook):
     def get_conn(self) -> History:
         """Open the history."""
         from kl_drift.airflow._storage import history_url
-        from kl_drift.history import History
+        from kl_drift.history.record import History
 
         return History.open(history_url(self.history_conn_id))
 

@@ -20,11 +20,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kl_drift.arrays import decoded, level_dictionary, numbers
-from kl_drift.binning import LevelSample, NumberSample
-from kl_drift.bins import Bins, Domain, LevelDomain, Number, PairBins
-from kl_drift.bridge import from_numpy
-from kl_drift.counting import Cells, Tally, count_pair, counter, finite_range, used_levels
+from kl_drift.counts.arrays import decoded, level_dictionary, numbers
+from kl_drift.counts.binning import LevelSample, NumberSample
+from kl_drift.counts.bins import Bins, Domain, LevelDomain, Number, PairBins
+from kl_drift.counts.buffers import from_numpy
+from kl_drift.counts.counting import Cells, Tally, count_pair, counter, finite_range, used_levels
 from kl_drift.engines.source import Part, Source
 from kl_drift.errors import KLDriftError, SnapshotInvalidError
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from kl_drift.arrays import family_of
-from kl_drift.bridge import from_texts
+from kl_drift.counts.arrays import family_of
+from kl_drift.counts.buffers import from_texts
 from kl_drift.engines.source import Column, Part, checked_schema
 from kl_drift.errors import (
     SnapshotInvalidError,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kl_drift.bins import Bins
-    from kl_drift.counting import Tally
+    from kl_drift.counts.bins import Bins
+    from kl_drift.counts.counting import Tally
     from kl_drift.engines.arrow import Pair, Reading
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kl_drift.bins import Bins
-from kl_drift.counting import Tally
+from kl_drift.counts.bins import Bins
+from kl_drift.counts.counting import Tally
+from kl_drift.counts.profile import ValueRange
 from kl_drift.engines.arrow import Pair, PartCounter, Reading, later, latest_of_part
 from kl_drift.engines.remote import Remote
 from kl_drift.engines.source import Part, checked_schema, part_of
-from kl_drift.profile import ValueRange
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -23,10 +23,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.types import NullType, TypeEngine
 
-from kl_drift.arrays import family_of, level_dictionary
-from kl_drift.bins import HOURS, WEEKDAYS, Bins, CategoryBins, Number, NumericBins
-from kl_drift.bridge import from_texts
-from kl_drift.counting import LevelCounter, Tally, counter
+from kl_drift.counts.arrays import family_of, level_dictionary
+from kl_drift.counts.bins import HOURS, WEEKDAYS, Bins, CategoryBins, Number, NumericBins
+from kl_drift.counts.buffers import from_texts
+from kl_drift.counts.counting import LevelCounter, Tally, counter
+from kl_drift.counts.profile import ValueRange
 from kl_drift.engines.arrow import LEVEL_LIMIT, Pair, Reading
 from kl_drift.engines.remote import Remote
 from kl_drift.engines.sql_dialects import DIALECTS, Expression, SqlDialect
@@ -37,7 +38,6 @@ from kl_drift.errors import (
     SnapshotUnreadableError,
     UsageError,
 )
-from kl_drift.profile import ValueRange
 
 Selectable: TypeAlias = "sa.FromClause | sa.Select[Any] | sa.TextualSelect"
 

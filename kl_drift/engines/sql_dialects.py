@@ -3,9 +3,9 @@
 Knows the expressions of PostgreSQL and of SQLite. Has never heard of tables, of queries or of what
 is done with the counts.
 
-Ordered values become *ticks*: the domain's own unit, as :func:`kl_drift.arrays.numbers` has it,
-but for decimals, which stay as they are. Infinite dates and moments become the extremes of 64 bits,
-and so fall in the open ends.
+Ordered values become *ticks*: the domain's own unit, as :func:`kl_drift.counts.arrays.numbers`
+has it, but for decimals, which stay as they are. Infinite dates and moments become the extremes of
+64 bits, and so fall in the open ends.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION
 
-from kl_drift.arrays import Family, family_of
-from kl_drift.bins import LevelDomain, Number, NumericBins
+from kl_drift.counts.arrays import Family, family_of
+from kl_drift.counts.bins import LevelDomain, Number, NumericBins
 
 Expression: TypeAlias = sa.ColumnElement[Any]
 

@@ -17,7 +17,7 @@ from great_expectations.data_context.data_context.context_factory import project
 from great_expectations.datasource.fluent.config_str import ConfigStr
 from great_expectations.exceptions.exceptions import MissingConfigVariableError
 
-from kl_drift.alerts import deliver
+from kl_drift.alerts.channels import deliver
 from kl_drift.errors import KLDriftError
 from kl_drift.gx.memory import Memory
 from kl_drift.gx.outcome import Outcome, outcomes

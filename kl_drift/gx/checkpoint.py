@@ -16,7 +16,7 @@ from kl_drift.gx.outcome import outcome
 from kl_drift.gx.registration import TYPES, check_results, guard, register
 from kl_drift.gx.rendering import exception_messages
 from kl_drift.gx.verdict import ERROR
-from kl_drift.report import plain
+from kl_drift.judging.report import plain
 
 if TYPE_CHECKING:
     from great_expectations import Checkpoint

@@ -24,7 +24,7 @@ from kl_drift.gx.metrics import PROFILE_METRIC
 from kl_drift.gx.reference import load_reference
 from kl_drift.gx.rendering import Rendered
 from kl_drift.gx.verdict import Terms, failed, judged, policy_of, policy_to_dict, threshold_policy
-from kl_drift.policy import Policy, Statistic
+from kl_drift.judging.policy import Policy, Statistic
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult

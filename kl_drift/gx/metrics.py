@@ -20,12 +20,12 @@ from great_expectations.expectations.metrics.table_metric_provider import TableM
 from sqlalchemy import MetaData, Table
 
 from kl_drift.artefact import profile_to_dict
+from kl_drift.counts.profile import Profile
+from kl_drift.engines.profiling import scan_profile
 from kl_drift.engines.remote import Remote
 from kl_drift.engines.source import Source, open_source
 from kl_drift.engines.sql import SqlTable, reflected
 from kl_drift.gx.reference import load_reference
-from kl_drift.profile import Profile
-from kl_drift.profiling import scan_profile
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kl_drift.gx.registration import TYPES
 from kl_drift.gx.rendering import exception_messages, moved
 from kl_drift.gx.verdict import ERROR
-from kl_drift.policy import nats
+from kl_drift.judging.policy import nats
 
 if TYPE_CHECKING:
     from great_expectations.checkpoint.checkpoint import CheckpointResult

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from kl_drift.bins import PairBins
+from kl_drift.counts.bins import PairBins
 from kl_drift.engines.source import Source, open_source, read_here
 from kl_drift.errors import SnapshotInvalidError
 from kl_drift.gx.reference import load_reference
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from kl_drift.profile import Profile
+    from kl_drift.counts.profile import Profile
     from kl_drift.snapshot import Snapshot
 
 

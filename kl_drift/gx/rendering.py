@@ -28,8 +28,8 @@ from great_expectations.render.components import (
 )
 from great_expectations.render.renderer.renderer import renderer
 
-from kl_drift.policy import nats
-from kl_drift.report import percent
+from kl_drift.judging.policy import nats
+from kl_drift.judging.report import percent
 
 _CHARTS = 6  # of a table expectation; the rest stands in its table
 _QUIET_ROWS = 20

@@ -17,11 +17,11 @@ from kl_drift.gx.expectations import ExpectColumnKLDriftToBeLessThan
 from kl_drift.gx.reference import load_reference
 from kl_drift.gx.registration import PROMISED
 from kl_drift.gx.verdict import policy_to_dict
-from kl_drift.plan import Plan, load_plan
-from kl_drift.smoothing import Smoothing
+from kl_drift.plan.plan import Plan, load_plan
+from kl_drift.statistics.smoothing import Smoothing
 
 if TYPE_CHECKING:
-    from kl_drift.profile import Profile
+    from kl_drift.counts.profile import Profile
 
 
 def suite(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from kl_drift.artefact import load_limits
-from kl_drift.comparison import compare_profiles
+from kl_drift.counts.profile import Profile
 from kl_drift.errors import (
     ColumnNotFoundError,
     ColumnTypeError,
@@ -20,12 +20,12 @@ from kl_drift.errors import (
     UsageError,
     did_you_mean,
 )
-from kl_drift.limits import LearnedLimits
-from kl_drift.plan import load_plan
-from kl_drift.policy import Finding, Policy, Statistic, Status
-from kl_drift.profile import Profile
-from kl_drift.report import ColumnReport, Report, plain
-from kl_drift.smoothing import Smoothing, parse_smoothing
+from kl_drift.judging.comparison import compare_profiles
+from kl_drift.judging.limits import LearnedLimits
+from kl_drift.judging.policy import Finding, Policy, Statistic, Status
+from kl_drift.judging.report import ColumnReport, Report, plain
+from kl_drift.plan.plan import load_plan
+from kl_drift.statistics.smoothing import Smoothing, parse_smoothing
 
 ERROR = "error"
 """The status in a result where something kept the expectation from being judged."""

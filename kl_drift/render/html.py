@@ -18,12 +18,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from kl_drift.artefact import report_to_dict
-from kl_drift.bins import level_text
+from kl_drift.counts.bins import level_text
+from kl_drift.counts.profile import UNSEEN_NAMES
 from kl_drift.errors import MissingExtraError
-from kl_drift.policy import Status, nats
-from kl_drift.profile import UNSEEN_NAMES
+from kl_drift.judging.policy import Status, nats
+from kl_drift.judging.report import Beyond, Report, percent
 from kl_drift.render import charts, words
-from kl_drift.report import Beyond, Report, percent
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from kl_drift.limits import LearnedLimits
-from kl_drift.policy import nats
+from kl_drift.judging.limits import LearnedLimits
+from kl_drift.judging.policy import nats
 from kl_drift.render.words import printable
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from kl_drift.policy import Status, nats
+from kl_drift.judging.policy import Status, nats
+from kl_drift.judging.report import ColumnReport, Report
 from kl_drift.render import words
-from kl_drift.report import ColumnReport, Report
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 

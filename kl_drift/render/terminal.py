@@ -8,9 +8,9 @@ from __future__ import annotations
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from kl_drift.policy import Status, nats
+from kl_drift.judging.policy import Status, nats
+from kl_drift.judging.report import ColumnReport, Report
 from kl_drift.render import words
-from kl_drift.report import ColumnReport, Report
 
 if TYPE_CHECKING:
     from rich.console import Console, Group

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kl_drift.bins import level_text
-from kl_drift.profile import UNSEEN_NAMES
-from kl_drift.report import ColumnReport, LevelChange, Report, Unjudged, percent
+from kl_drift.counts.bins import level_text
+from kl_drift.counts.profile import UNSEEN_NAMES
+from kl_drift.judging.report import ColumnReport, LevelChange, Report, Unjudged, percent
 
 DIRECTION = (
     "KL(current‖reference) in nats: the extra nats per row that the current data costs "

@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from kl_drift.api import compare, fit, scan
 from kl_drift.artefact import VERSIONS, save
-from kl_drift.binning import Categories, Edges, Uniform
-from kl_drift.calibration import learn
-from kl_drift.columns import Selection
-from kl_drift.limits import Budget, LearnedLimits
-from kl_drift.profile import Profile
-from kl_drift.report import Report
+from kl_drift.counts.binning import Categories, Edges, Uniform
+from kl_drift.counts.profile import Profile
+from kl_drift.counts.selection import Selection
+from kl_drift.history.calibration import learn
+from kl_drift.judging.limits import Budget, LearnedLimits
+from kl_drift.judging.report import Report
 
 HERE = Path(__file__).parent
 ROWS = 6_000

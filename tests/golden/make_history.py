@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kl_drift.bins import CategoryBins, NumericBins
-from kl_drift.histogram import Histogram
-from kl_drift.history import _MIGRATIONS, History
-from kl_drift.policy import Status
-from kl_drift.profile import ColumnProfile, Profile, ValueRange
-from kl_drift.report import ColumnReport, Report, Side
+from kl_drift.counts.bins import CategoryBins, NumericBins
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile, ValueRange
+from kl_drift.history.record import _MIGRATIONS, History
+from kl_drift.judging.policy import Status
+from kl_drift.judging.report import ColumnReport, Report, Side
 
 DELAY = NumericBins(domain="float", edges=(0.0, 15.0))
 CARRIER = CategoryBins(domain="string", levels=("AA", "UA"))

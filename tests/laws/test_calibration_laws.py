@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kl_drift import canonical
-from kl_drift.bins import CategoryBins, NumericBins
-from kl_drift.calibration import learn, replay
-from kl_drift.histogram import Histogram
-from kl_drift.limits import Budget, LearnedLimits
-from kl_drift.past import choose_past
-from kl_drift.profile import ColumnProfile, Profile, merge
-from kl_drift.scatter import studentised_residuals, tail_level, thin
+from kl_drift.counts.bins import CategoryBins, NumericBins
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile, merge
+from kl_drift.history.calibration import learn, replay
+from kl_drift.history.past import choose_past
+from kl_drift.judging.limits import Budget, LearnedLimits
+from kl_drift.statistics.scatter import studentised_residuals, tail_level, thin
 
 some = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KINDS = (

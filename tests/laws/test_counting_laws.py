@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kl_drift.api import fit, scan
-from kl_drift.arrays import LEVELLED, NUMERIC, TEMPORAL, decoded, family_of
-from kl_drift.bins import CategoryBins, NumericBins, PairBins
-from kl_drift.counting import EdgeSearch, count_pair, counter
-from kl_drift.divergence import kl_divergence
-from kl_drift.profile import merge
-from kl_drift.smoothing import smooth
+from kl_drift.counts.arrays import LEVELLED, NUMERIC, TEMPORAL, decoded, family_of
+from kl_drift.counts.bins import CategoryBins, NumericBins, PairBins
+from kl_drift.counts.counting import EdgeSearch, count_pair, counter
+from kl_drift.counts.profile import merge
+from kl_drift.statistics.divergence import kl_divergence
+from kl_drift.statistics.smoothing import smooth
 from kl_drift.testing import (
     ARROW_TYPES,
     arrow_arrays,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import kl_div, rel_entr
 from scipy.stats import entropy as scipy_entropy
 
-from kl_drift.divergence import (
+from kl_drift.statistics.divergence import (
     closest,
     contributions,
     cross_entropy,
@@ -20,7 +20,7 @@ from kl_drift.divergence import (
     psi,
     signed_contributions,
 )
-from kl_drift.smoothing import smooth, smooth_current, smooth_reference, with_unseen_mass
+from kl_drift.statistics.smoothing import smooth, smooth_current, smooth_reference, with_unseen_mass
 
 PER_DISTRIBUTION = (kl_divergence, cross_entropy, jeffreys, psi, jensen_shannon)
 PER_CELL = (contributions, signed_contributions)

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from kl_drift.inference import (
+from kl_drift.statistics.inference import (
     benjamini_hochberg,
     debiased_kl,
     kl_interval,

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from kl_drift import canonical
 from kl_drift.artefact import load_profile, profile_from_dict, profile_to_dict, save
-from kl_drift.bins import CategoryBins, bins_from_dict
-from kl_drift.comparison import compare_profiles
-from kl_drift.divergence import kl_divergence
+from kl_drift.counts.bins import CategoryBins, bins_from_dict
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import UNSEEN_NAMES, ColumnProfile, Profile, merge
 from kl_drift.errors import BinsError, BinsMismatchError
-from kl_drift.histogram import Histogram
-from kl_drift.policy import Policy
-from kl_drift.profile import UNSEEN_NAMES, ColumnProfile, Profile, merge
-from kl_drift.smoothing import parse_smoothing, smooth
+from kl_drift.judging.comparison import compare_profiles
+from kl_drift.judging.policy import Policy
+from kl_drift.statistics.divergence import kl_divergence
+from kl_drift.statistics.smoothing import parse_smoothing, smooth
 from kl_drift.testing import (
     assert_profiles_equal,
     bins,

@@ -1,0 +1,1 @@
+"""Alerts: who is told what, and by which channel."""

@@ -1,0 +1,226 @@
+"""A profile: what was counted in one snapshot, column by column, and where it came from.
+
+Knows how profiles of parts become the profile of the whole. Has never heard of files, of arrays or
+of what the counts mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import add
+
+from kl_drift import canonical
+from kl_drift.counts.bins import Domain, Number, level_hash, number_text
+from kl_drift.counts.histogram import Histogram
+from kl_drift.errors import BinsMismatchError, ColumnNotFoundError, UsageError, did_you_mean
+
+UNSEEN_NAMES = 50
+"""How many levels that the reference never held are remembered by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueRange:
+    """The smallest and the largest finite value of an ordered column, in its domain's unit."""
+
+    domain: Domain
+    minimum: Number
+    maximum: Number
+    scale: int = 0
+
+    def __str__(self) -> str:
+        """Write the range for a person: ``2013-02-01 … 2013-02-28``."""
+        low = number_text(self.minimum, self.domain, self.scale)
+        return f"{low} … {number_text(self.maximum, self.domain, self.scale)}"
+
+    def __or__(self, other: ValueRange) -> ValueRange:
+        """Return the smallest range that holds both."""
+        if (self.domain, self.scale) != (other.domain, other.scale):
+            raise BinsMismatchError(f"a range of {self.domain} cannot join one of {other.domain}")
+        return ValueRange(
+            domain=self.domain,
+            minimum=min(self.minimum, other.minimum),
+            maximum=max(self.maximum, other.maximum),
+            scale=self.scale,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnProfile:
+    """What was counted in one column.
+
+    Parameters
+    ----------
+    type : str
+        The Arrow type, as Arrow writes it.
+    histogram : Histogram or None
+        The counts; ``None`` where the column was not counted, and then ``reason`` says why.
+    reason : str
+        Why the column is not judged; empty where it is.
+    nulls : int
+        Null rows; known also where a column is reported without being judged.
+    range : ValueRange or None
+        Of the finite values of an ordered column.
+    derived_from : str
+        The column of the snapshot that this one is computed from (an hour, a weekday, an age);
+        empty where it is a column of the snapshot itself.
+    unseen : mapping of str to int
+        Rows per level that the reference never held: exact for up to 50 such levels. Of more, 50
+        are kept by a fixed rule (smallest hash), so that merging stays exact for those kept.
+    """
+
+    type: str
+    histogram: Histogram | None = None
+    reason: str = ""
+    nulls: int = 0
+    range: ValueRange | None = None
+    derived_from: str = ""
+    unseen: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: ColumnProfile) -> ColumnProfile:
+        """Add counts and join ranges; both columns must be counted, or neither."""
+        if self.histogram is not None and other.histogram is not None:
+            histogram = self.histogram + other.histogram
+        elif self.histogram is None and other.histogram is None:
+            histogram = None
+        else:
+            raise BinsMismatchError(
+                f"counted in one profile, not in the other ({self.reason or other.reason})"
+            )
+        ranges = [part.range for part in (self, other) if part.range is not None]
+        return ColumnProfile(
+            type=min(self.type, other.type),
+            histogram=histogram,
+            reason=min(self.reason, other.reason),
+            nulls=self.nulls + other.nulls,
+            range=reduce(lambda one, two: one | two, ranges) if ranges else None,
+            derived_from=max(self.derived_from, other.derived_from),
+            unseen=merge_unseen(self.unseen, other.unseen),
+        )
+
+
+def merge_unseen(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
+    """Add the counts of two sets of levels and keep the 50 with the smallest hashes.
+
+    A level among the smallest of the whole is among the smallest of every part that holds it, so
+    its count is exact whatever the order of merging.
+    """
+    total = {level: one.get(level, 0) + two.get(level, 0) for level in one.keys() | two.keys()}
+    return {level: total[level] for level in sorted(total, key=level_hash)[:UNSEEN_NAMES]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Counts of a snapshot over bins that were fitted once, on the reference.
+
+    Parameters
+    ----------
+    columns : mapping of str to ColumnProfile
+        Every column of the snapshot, judged or not.
+    rows : int
+        Rows scanned; the counts of every counted column sum to it.
+    sources : tuple of str
+        Where the rows came from, sorted; credentials removed.
+    as_of : str
+        The moment the snapshot stands for, as the user wrote it; empty if not stated.
+    created : str
+        When the profile was made, UTC, ISO 8601. Not part of equality.
+    created_by : str
+        The kl-drift that made it. Not part of equality.
+    """
+
+    columns: Mapping[str, ColumnProfile]
+    rows: int
+    sources: tuple[str, ...] = ()
+    as_of: str = ""
+    created: str = field(default="", compare=False)
+    created_by: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name, column in self.columns.items():
+            if column.histogram is not None and column.histogram.rows != self.rows:
+                raise UsageError(
+                    f"column {name!r}: its counts sum to {column.histogram.rows:,}, "
+                    f"the profile has {self.rows:,} rows"
+                )
+
+    def __getitem__(self, name: str) -> ColumnProfile:
+        """Return one column; a name that is not there is answered with the nearest one."""
+        try:
+            return self.columns[name]
+        except KeyError:
+            hint = did_you_mean(name, self.columns)
+            raise ColumnNotFoundError(f"no column {name!r} in this profile.{hint}") from None
+
+    @property
+    def counted(self) -> dict[str, Histogram]:
+        """The columns that were counted, by name."""
+        return {
+            name: column.histogram
+            for name, column in self.columns.items()
+            if column.histogram is not None
+        }
+
+    @cached_property
+    def bins_digest(self) -> str:
+        """The SHA-256 of all bins; profiles with equal digests merge and compare."""
+        return canonical.digest({name: h.bins.digest for name, h in self.counted.items()})
+
+    def __add__(self, other: Profile) -> Profile:
+        """Merge two parts into the profile of the whole, exactly.
+
+        Raises
+        ------
+        BinsMismatchError
+            If the two were counted over different bins; the message names both digests, the
+            columns that differ and the remedy.
+        """
+        self._refuse_other_bins(other)
+        names = sorted(self.columns.keys() | other.columns.keys())
+        return Profile(
+            columns={name: self._joined(other, name) for name in names},
+            rows=self.rows + other.rows,
+            sources=tuple(sorted({*self.sources, *other.sources})),
+            as_of=max(self.as_of, other.as_of),
+            created=max(self.created, other.created),
+            created_by=max(self.created_by, other.created_by),
+        )
+
+    def _joined(self, other: Profile, name: str) -> ColumnProfile:
+        parts = [part.columns[name] for part in (self, other) if name in part.columns]
+        try:
+            return reduce(add, parts)
+        except BinsMismatchError as error:
+            raise BinsMismatchError(f"column {name!r}: {error}") from error
+
+    def _refuse_other_bins(self, other: Profile) -> None:
+        if self.bins_digest == other.bins_digest:
+            return
+        mine, theirs = self.counted, other.counted
+        differ = sorted(
+            name
+            for name in mine.keys() | theirs.keys()
+            if name not in mine or name not in theirs or mine[name].bins != theirs[name].bins
+        )
+        raise BinsMismatchError(
+            f"these profiles were counted over different bins ({self.bins_digest[:12]} and "
+            f"{other.bins_digest[:12]}; columns that differ: {', '.join(differ[:5])}"
+            f"{' …' if len(differ) > 5 else ''}); scan both like the same reference profile"
+        )
+
+
+def merge(profiles: Iterable[Profile]) -> Profile:
+    """Merge the profiles of parts, in any order, into the profile of the whole.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to merge.
+    BinsMismatchError
+        If the parts were counted over different bins.
+    """
+    parts = list(profiles)
+    if not parts:
+        raise UsageError("nothing to merge: give at least one profile")
+    return reduce(add, parts)

@@ -1,0 +1,439 @@
+"""A source becomes a profile: fitted on the reference, or counted like one.
+
+Knows the order of the steps: choose columns, sample, fit bins, count. Has never heard of
+divergences, limits, plans or reports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeAlias, cast, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from kl_drift.counts.arrays import TEMPORAL, family_of, scale_of
+from kl_drift.counts.binning import (
+    Categories,
+    LevelSample,
+    NumberSample,
+    fit_levels,
+    fit_numbers,
+    fit_side,
+)
+from kl_drift.counts.bins import Bins, Domain, LevelDomain, NumericBins, PairBins
+from kl_drift.counts.counting import Tally
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile
+from kl_drift.counts.selection import TYPE_CHANGED, Selection, Wanted, choose, refuse_uncounted
+from kl_drift.engines import arrow
+from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Pair, Reading, TooManyLevels
+from kl_drift.engines.remote import Remote
+from kl_drift.engines.source import Source, rereadable
+from kl_drift.errors import SnapshotInvalidError, UsageError
+from kl_drift.version import __version__
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Called as work goes on with the rows done and the rows in all (``None``: not known)."""
+
+IDENTIFIER = "looks like an identifier: unique per row; name it to have it judged"
+_IDENTIFIER_ROWS = 50
+_ZONE = re.compile(r"^timestamp\[.*tz=(.+)\]$")
+_SPARSE_IDENTIFIER_ROWS = 1_000
+
+
+def fit_profile(
+    source: Source, selection: Selection, as_of: str = "", progress: Progress | None = None
+) -> Profile:
+    """Fit bins to a reference and count it over them.
+
+    Parameters
+    ----------
+    source : Source
+        The reference; read twice, so it must not be a stream.
+    selection : Selection
+        Which columns, and how they are binned.
+    as_of : str
+        The moment the snapshot stands for, ISO 8601; ages are counted from it. By default from
+        the latest moment in the column.
+    progress : callable, optional
+        Told of the rows done.
+
+    Raises
+    ------
+    SnapshotInvalidError
+        If the reference has no rows: nothing can be fitted on it.
+    PairError
+        If a column of a pair is not there or not counted.
+    """
+    if not source.rows:
+        raise SnapshotInvalidError(
+            f"{source.name}: the reference has no rows; bins are fitted on it, so choose another"
+        )
+    chosen = choose(source.schema, source.partition_keys, selection)
+    refuse_uncounted(selection.pairs, chosen.wanted, chosen.reasons)
+    readings = _readings(source, chosen.wanted, as_of)
+    step = _meter(progress, 2 * source.rows)
+    samples = arrow.sample(source, _requests(chosen.wanted, readings), step)
+    bins, reasons = _fitted(chosen.wanted, samples)
+    refuse_uncounted(selection.pairs, bins, reasons)
+    ranged = [*chosen.ranged, *(name for name in reasons if name in source.schema)]
+    return _counted(
+        source,
+        wanted={name: (readings[name], each) for name, each in bins.items()},
+        pairs=_pairs_fitted(selection.pairs, samples),
+        ranged=ranged,
+        reasons={**chosen.reasons, **reasons},
+        derived={name: want.column for name, want in chosen.wanted.items() if want.derivation},
+        as_of=as_of,
+        step=step,
+    )
+
+
+def _meter(progress: Progress | None, total: int | None) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    done = 0
+
+    def step(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress(done, total)
+
+    return step
+
+
+def _readings(
+    source: Source | Remote, wanted: Mapping[str, Wanted], as_of: str
+) -> dict[str, Reading]:
+    """Say how each counted column is read; ages need to know from when."""
+    aged = sorted({want.column for want in wanted.values() if want.derivation == "age"})
+    latest = {} if as_of or not aged else _latest(source, aged)
+    stated = _microseconds(as_of) if as_of else None
+    return {
+        name: Reading(
+            column=want.column,
+            age_from=(stated or latest.get(want.column) or 0) if want.derivation == "age" else None,
+            zone=want.zone,
+        )
+        for name, want in wanted.items()
+    }
+
+
+def _latest(source: Source | Remote, columns: list[str]) -> dict[str, int | None]:
+    return source.latest(columns) if isinstance(source, Remote) else arrow.latest(source, columns)
+
+
+def _microseconds(as_of: str) -> int:
+    try:
+        moment = datetime.fromisoformat(as_of)
+    except ValueError as error:
+        raise UsageError(
+            f"as_of {as_of!r} is no moment; write it like 2013-02-28 or 2013-02-28T12:00:00+00:00"
+        ) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _requests(
+    wanted: Mapping[str, Wanted], readings: Mapping[str, Reading]
+) -> dict[str, NumbersWanted | LevelsWanted]:
+    return {
+        name: LevelsWanted(reading=readings[name], domain=_level_domain(want))
+        if isinstance(want.binning, Categories)
+        else NumbersWanted(reading=readings[name], domain=_domain(want), scale=want.scale)
+        for name, want in wanted.items()
+    }
+
+
+def _domain(want: Wanted) -> Domain:
+    return cast("Domain", want.domain)  # ordered binnings are only chosen for a Domain
+
+
+def _level_domain(want: Wanted) -> LevelDomain:
+    return cast("LevelDomain", want.domain)  # Categories are only chosen for a LevelDomain
+
+
+def _fitted(
+    wanted: Mapping[str, Wanted],
+    samples: Mapping[str, NumberSample | LevelSample | TooManyLevels],
+) -> tuple[dict[str, Bins], dict[str, str]]:
+    """Return the bins of every column that can have them, and why the others cannot."""
+    bins: dict[str, Bins] = {}
+    reasons: dict[str, str] = {}
+    for name, want in wanted.items():
+        sample = samples[name]
+        if reason := _reason_not_to_fit(want, sample):
+            reasons[name] = reason
+        elif isinstance(sample, LevelSample) and isinstance(want.binning, Categories):
+            bins[name] = fit_levels(sample, want.binning)
+        elif isinstance(sample, NumberSample) and not isinstance(want.binning, Categories):
+            bins[name] = fit_numbers(sample, want.binning)
+    return bins, reasons
+
+
+def _pairs_fitted(
+    pairs: Iterable[tuple[str, str]],
+    samples: Mapping[str, NumberSample | LevelSample | TooManyLevels],
+) -> list[PairBins]:
+    """Return the bins of pairs whose columns could be fitted."""
+    sides = {
+        name: fit_side(sample)
+        for name, sample in samples.items()
+        if not isinstance(sample, TooManyLevels) and any(name in pair for pair in pairs)
+    }
+    return [PairBins(columns=pair, sides=(sides[pair[0]], sides[pair[1]])) for pair in pairs]
+
+
+def _reason_not_to_fit(want: Wanted, sample: NumberSample | LevelSample | TooManyLevels) -> str:
+    if isinstance(sample, TooManyLevels):
+        if sample.unique and not want.named:
+            return IDENTIFIER
+        return (
+            f"more than {arrow.LEVEL_LIMIT:,} distinct values, too many to count as categories; "
+            "derive a coarser column"
+        )
+    return IDENTIFIER if not want.named and _looks_unique(want, sample) else ""
+
+
+def _looks_unique(want: Wanted, sample: NumberSample | LevelSample) -> bool:
+    """Say whether every value occurs once.
+
+    Text proves it with 50 rows. Whole numbers may be measurements that happen to differ: they must
+    lie as dense as a running number does, or stay unique over 1,000 rows.
+    """
+    if isinstance(sample, LevelSample):
+        unique = len(sample.rows) >= _IDENTIFIER_ROWS and max(sample.rows.values()) == 1
+        return unique and want.family in ("string", "binary")
+    rows = len(sample.values)
+    if want.family != "integer" or rows < _IDENTIFIER_ROWS:
+        return False
+    if sample.minimum is None or sample.maximum is None:
+        return False
+    dense = sample.maximum - sample.minimum < 2 * sample.present
+    return (dense or rows >= _SPARSE_IDENTIFIER_ROWS) and len(np.unique(sample.values)) == rows
+
+
+def scan_profile(
+    source: Source | Remote, like: Profile, as_of: str = "", progress: Progress | None = None
+) -> Profile:
+    """Count a snapshot over the bins of a reference profile.
+
+    A column that is missing is left out; one of another type, or not in the reference, is kept with
+    the reason and without counts. :func:`kl_drift.compare` makes findings of them.
+
+    Parameters
+    ----------
+    source : Source or Remote
+        Read once, only the columns that the reference counted; twice where ages are counted from
+        the latest moment in it.
+    like : Profile
+        The reference.
+    as_of : str
+        As for :func:`fit_profile`.
+    progress : callable, optional
+        Told of the rows done.
+    """
+    aged = any(c.derived_from and _domain_of(c) == "duration" for c in like.columns.values())
+    with rereadable(source) if aged and not as_of else nullcontext(source) as readable:
+        return _scanned(readable, like, as_of, progress)
+
+
+def _scanned(
+    source: Source | Remote, like: Profile, as_of: str, progress: Progress | None
+) -> Profile:
+    schema = source.schema
+    wanted: dict[str, Wanted] = {}
+    bins: dict[str, Bins] = {}
+    ranged: list[str] = []
+    reasons: dict[str, str] = {}
+    single, pairs = _apart(like)
+    for name, column in single.items():
+        origin = column.derived_from or name
+        if origin not in schema:
+            continue
+        if reason := _type_changed(schema[origin], column):
+            reasons[name] = reason
+        elif column.histogram is None:
+            reasons[name] = column.reason
+            if column.range is not None or column.nulls:
+                ranged.append(name)
+        elif not isinstance(column.histogram.bins, PairBins):
+            bins[name] = column.histogram.bins
+            wanted[name] = _as_before(origin, schema[origin], column)
+    known = {*like.columns, *(column.derived_from for column in like.columns.values())}
+    new = schema.keys() - known - source.partition_keys  # a key tells snapshots apart, no more
+    reasons |= dict.fromkeys(new, "not in the reference")
+    readings = _readings(source, wanted, as_of)
+    profile = _counted(
+        source,
+        wanted={name: (readings[name], each) for name, each in bins.items()},
+        pairs=[pair for pair in pairs if all(name in bins for name in pair.columns)],
+        ranged=ranged,
+        reasons=reasons,
+        derived={name: each.derived_from for name, each in like.columns.items()},
+        as_of=as_of,
+        step=_meter(progress, source.rows),
+    )
+    changed = _changed_pairs(pairs, profile.columns)
+    return replace(profile, columns=dict(sorted({**profile.columns, **changed}.items())))
+
+
+def _apart(like: Profile) -> tuple[dict[str, ColumnProfile], list[PairBins]]:
+    """Return the single columns of a profile, and the bins of its pairs."""
+    counted = like.counted.items()
+    pairs = {name: h.bins for name, h in counted if isinstance(h.bins, PairBins)}
+    single = {name: each for name, each in like.columns.items() if name not in pairs}
+    return single, list(pairs.values())
+
+
+def _changed_pairs(
+    pairs: Iterable[PairBins], columns: Mapping[str, ColumnProfile]
+) -> dict[str, ColumnProfile]:
+    """Return the pairs of which a column has changed its type, so that they cannot be counted."""
+    return {
+        pair.name: replace(
+            columns[name], reason=columns[name].reason.replace(":", f": {name!r} was", 1)
+        )
+        for pair in pairs
+        for name in pair.columns
+        if name in columns and columns[name].reason.startswith(TYPE_CHANGED)
+    }
+
+
+def _type_changed(kind: pa.DataType, column: ColumnProfile) -> str:
+    """Say what changed where values of the type do not belong to the reference's domain."""
+    family = family_of(kind)
+    wanted = _domain_of(column)
+    same = family in TEMPORAL if column.derived_from else family == wanted
+    if same or family == "null" or wanted is None:
+        return ""
+    return f"{TYPE_CHANGED}: {column.type} in the reference, {kind} in the current snapshot"
+
+
+def _domain_of(column: ColumnProfile) -> Domain | LevelDomain | None:
+    """Return the domain of a column's values, where the profile tells it."""
+    if column.histogram is not None and not isinstance(column.histogram.bins, PairBins):
+        return column.histogram.bins.domain
+    return column.range.domain if column.range is not None else None
+
+
+def _as_before(origin: str, kind: pa.DataType, column: ColumnProfile) -> Wanted:
+    """Return how the reference's column was read, so that this one is read alike."""
+    domain, family = _domain_of(column), family_of(kind)
+    assert domain is not None  # noqa: S101 - narrows the type; the caller has checked
+    assert family is not None  # noqa: S101 - narrows the type; nested types have changed type
+    derivation = {"duration": "age", "hour": "hour", "weekday": "weekday"}.get(domain, "")
+    return Wanted(
+        column=origin,
+        family=family,
+        domain=domain,
+        binning=Categories(),
+        derivation=derivation if column.derived_from else "",
+        zone=zone[1]
+        if domain in ("hour", "weekday") and (zone := _ZONE.match(column.type))
+        else "",
+    )
+
+
+def _counted(
+    source: Source | Remote,
+    *,
+    wanted: Mapping[str, tuple[Reading, Bins]],
+    pairs: Iterable[PairBins],
+    ranged: list[str],
+    reasons: Mapping[str, str],
+    derived: Mapping[str, str],
+    as_of: str,
+    step: Callable[[int], None] | None,
+) -> Profile:
+    """Count the wanted columns, note the range of others, and put the profile together."""
+    schema = source.schema
+    anywhere = {
+        name: (Reading(column=name), one_cell)
+        for name in ranged
+        if (one_cell := _one_cell(schema[name])) is not None
+    }
+    together = {pair.name: Pair(_both(pair, wanted), pair) for pair in pairs}
+    rows, tallies = _tallied(source, {**wanted, **anywhere}, together, step)
+    columns = {
+        name: _uncounted(
+            schema[derived.get(name) or name],
+            reason,
+            tallies.get(name),
+            derived_from=derived.get(name, ""),
+        )
+        for name, reason in reasons.items()
+    }
+    for name, (reading, bins) in wanted.items():
+        kind = str(schema[reading.column])
+        columns[name] = _column(kind, bins, tallies[name], derived_from=derived.get(name, ""))
+    for name, pair in together.items():
+        types = " × ".join(columns[each].type for each in pair.bins.columns)
+        columns[name] = _column(types, pair.bins, tallies[name])
+    return Profile(
+        columns=dict(sorted(columns.items())),
+        rows=rows,
+        sources=(source.name,),
+        as_of=as_of,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_by=__version__,
+    )
+
+
+def _both(pair: PairBins, wanted: Mapping[str, tuple[Reading, Bins]]) -> tuple[Reading, Reading]:
+    first, second = pair.columns
+    return wanted[first][0], wanted[second][0]
+
+
+def _tallied(
+    source: Source | Remote,
+    wanted: Mapping[str, tuple[Reading, Bins]],
+    pairs: Mapping[str, Pair],
+    step: Callable[[int], None] | None,
+) -> tuple[int, dict[str, Tally]]:
+    if not isinstance(source, Remote):
+        return arrow.tally(source, wanted, step, pairs)
+    rows, tallies = source.tally(wanted, pairs)
+    if step:
+        step(rows)
+    return rows, tallies
+
+
+def _one_cell(kind: pa.DataType) -> Bins | None:
+    """Return bins that tell only nulls from values, to count range and nulls with."""
+    family = family_of(kind)
+    if family not in get_args(Domain):
+        return None
+    return NumericBins(domain=cast("Domain", family), edges=(), scale=scale_of(kind))
+
+
+def _column(
+    kind: str, bins: Bins | PairBins, tally: Tally, *, derived_from: str = ""
+) -> ColumnProfile:
+    counts = tuple(tally.counts.tolist())
+    return ColumnProfile(
+        type=kind,
+        histogram=Histogram(bins=bins, counts=counts),
+        nulls=counts[bins.null_cell],
+        range=tally.range,
+        derived_from=derived_from,
+        unseen=tally.unseen,
+    )
+
+
+def _uncounted(
+    kind: pa.DataType, reason: str, tally: Tally | None, *, derived_from: str
+) -> ColumnProfile:
+    return ColumnProfile(
+        type=str(kind),
+        reason=reason,
+        nulls=int(tally.counts[-1]) if tally else 0,
+        range=tally.range if tally else None,
+        derived_from=derived_from,
+    )

@@ -1,0 +1,644 @@
+"""The history: what was ever counted, found and acknowledged, in a SQL database.
+
+Knows three tables to which rows are only ever added, and what can be asked of them. Has never heard
+of snapshots, of limits, of how a number was computed or of which database it is.
+
+Every addition is one transaction, and the digest of its content is its key: adding again what is
+there adds nothing, also from several processes at once.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from os import PathLike, fspath
+from typing import Any, TypeVar
+
+from kl_drift import canonical
+from kl_drift.artefact import VERSIONS, Kind, profile_from_dict, profile_to_dict, report_to_dict
+from kl_drift.counts.profile import Profile
+from kl_drift.errors import (
+    ColumnNotFoundError,
+    HistoryError,
+    HistoryTooNewError,
+    UsageError,
+    did_you_mean,
+)
+from kl_drift.history.database import Database, Migration, now
+from kl_drift.judging.policy import Status
+from kl_drift.judging.report import Report
+
+_T = TypeVar("_T")
+
+_SHORTEST_PREFIX = 8
+"""Characters of a digest that name a profile; a year or a date is never taken for one."""
+
+_MIGRATIONS: tuple[Migration, ...] = (
+    (
+        """
+        CREATE TABLE kl_drift_profiles (
+            id {key},
+            check_name TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            label TEXT NOT NULL,
+            as_of TEXT NOT NULL,
+            moment BIGINT NOT NULL,
+            created TEXT NOT NULL,
+            row_count BIGINT NOT NULL,
+            bins_digest TEXT NOT NULL,
+            body {bytes} NOT NULL,
+            UNIQUE (check_name, digest)
+        )""",
+        "CREATE INDEX kl_drift_profiles_in_order ON kl_drift_profiles (check_name, moment, id)",
+        """
+        CREATE TABLE kl_drift_reports (
+            id {key},
+            check_name TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            profile TEXT NOT NULL,
+            status TEXT NOT NULL,
+            created TEXT NOT NULL,
+            body {bytes} NOT NULL,
+            UNIQUE (check_name, digest)
+        )""",
+        """
+        CREATE TABLE kl_drift_acknowledgements (
+            id {key},
+            check_name TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            profile TEXT NOT NULL,
+            note TEXT NOT NULL,
+            noted_by TEXT NOT NULL,
+            noted TEXT NOT NULL,
+            UNIQUE (check_name, digest)
+        )""",
+    ),
+)
+"""What makes version n + 1 of the tables of version n; a migration once released stays as it is."""
+
+_ADD_PROFILE = """
+    INSERT INTO kl_drift_profiles
+        (check_name, digest, label, as_of, moment, created, row_count, bins_digest, body)
+    VALUES (:check, :digest, :label, :as_of, :moment, :created, :rows, :bins_digest, :body)
+    ON CONFLICT DO NOTHING"""
+
+_ADD_REPORT = """
+    INSERT INTO kl_drift_reports (check_name, digest, profile, status, created, body)
+    VALUES (:check, :digest, :profile, :status, :created, :body)
+    ON CONFLICT DO NOTHING"""
+
+_ADD_ACKNOWLEDGEMENT = """
+    INSERT INTO kl_drift_acknowledgements (check_name, digest, profile, note, noted_by, noted)
+    VALUES (:check, :digest, :profile, :note, :by, :at)
+    ON CONFLICT DO NOTHING"""
+
+_PROFILES = """
+    SELECT * FROM (
+        SELECT p.*, EXISTS (
+            SELECT 1 FROM kl_drift_acknowledgements a
+            WHERE a.check_name = p.check_name AND a.profile = p.digest
+        ) AS acknowledged
+        FROM kl_drift_profiles p
+        WHERE p.check_name = :check AND :bins_digest IN ('', p.bins_digest)
+            AND (p.moment < :before OR (p.moment = :before AND p.id < :before_id))
+    ) found
+    WHERE acknowledged IN (FALSE, :acknowledged)
+    ORDER BY moment DESC, id DESC LIMIT :last"""
+
+_PLACE = """
+    SELECT moment, id FROM kl_drift_profiles WHERE check_name = :check AND digest = :digest"""
+
+_REPORTS = """
+    SELECT p.label, p.as_of, r.*
+    FROM kl_drift_reports r
+    JOIN kl_drift_profiles p ON p.check_name = r.check_name AND p.digest = r.profile
+    WHERE r.check_name = :check
+    ORDER BY p.moment DESC, r.id DESC LIMIT :last"""
+
+_ACKNOWLEDGEMENTS = """
+    SELECT p.label, p.as_of, a.*
+    FROM kl_drift_acknowledgements a
+    JOIN kl_drift_profiles p ON p.check_name = a.check_name AND p.digest = a.profile
+    WHERE a.check_name = :check
+    ORDER BY p.moment, a.id"""
+
+_DAYS = """
+    SELECT label, as_of, digest FROM kl_drift_profiles
+    WHERE check_name = :check ORDER BY moment, id"""
+
+_CHECKS = "SELECT DISTINCT check_name FROM kl_drift_profiles"
+
+_ANY = 2**62  # later than any moment, and more than any number of rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One profile of a check.
+
+    Parameters
+    ----------
+    check : str
+        The check.
+    label : str
+        What its reports call the snapshot.
+    digest : str
+        Of the profile, as in its file.
+    created : str
+        When the profile was made, UTC, ISO 8601.
+    acknowledged : bool
+        Whether somebody said that it is not to count.
+    profile : Profile
+        The counts; ``profile.as_of`` is the moment they stand for.
+    """
+
+    check: str
+    label: str
+    digest: str
+    created: str
+    acknowledged: bool
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One report of a check.
+
+    Parameters
+    ----------
+    check, label, as_of : str
+        The check, what it calls the snapshot, and the moment that stands for.
+    digest : str
+        Of the profile that was judged.
+    status : Status
+        The verdict.
+    created : str
+        When the report was made, UTC, ISO 8601.
+    report : mapping
+        The report as plain types, as :func:`~kl_drift.load_report` gives it.
+    """
+
+    check: str
+    label: str
+    as_of: str
+    digest: str
+    status: Status
+    created: str
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Somebody's word that a profile is known to be unusual, and is not to count.
+
+    Parameters
+    ----------
+    check, label, as_of : str
+        The check, what it calls the snapshot, and the moment that stands for.
+    digest : str
+        Of the profile.
+    note, by : str
+        Why, and who says so.
+    at : str
+        When, UTC, ISO 8601.
+    """
+
+    check: str
+    label: str
+    as_of: str
+    digest: str
+    note: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One column of one judged profile: a point of a chart.
+
+    Parameters
+    ----------
+    label, as_of : str
+        What the check calls the snapshot, and the moment that stands for.
+    kl : float or None
+        KL(current‖reference) in nats; ``None`` where the values could not be compared.
+    status : Status
+        The verdict on the column.
+    """
+
+    label: str
+    as_of: str
+    kl: float | None
+    status: Status
+
+
+class History:
+    """A record of profiles, reports and acknowledgements that only grows.
+
+    Open it with :meth:`open`. Safe to share between threads and processes.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __repr__(self) -> str:
+        return f"History({self.where!r})"
+
+    @property
+    def where(self) -> str:
+        """Where it is, without secrets."""
+        return self._database.where
+
+    @classmethod
+    def open(
+        cls, location: str | PathLike[str], *, create: bool = True, timeout: float = 30
+    ) -> History:
+        """Open a history, and bring older tables up to date.
+
+        Parameters
+        ----------
+        location : str or path
+            A SQLite file, or a URL: ``postgresql://user:password@host/database``,
+            ``sqlite:///file``.
+        create : bool
+            Whether to make the tables (of SQLite: the file and its folder) if there are none.
+        timeout : float
+            Seconds that anything may wait: for the server, for a lock, for an answer.
+
+        Returns
+        -------
+        History
+            Ready to be read and added to.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be reached, is not there and must not be created, or is no history.
+        HistoryTooNewError
+            If a later kl-drift made its tables.
+        MissingExtraError
+            If the driver of PostgreSQL is not installed.
+        UsageError
+            If the location is no path or URL of these databases. Passwords are never shown.
+        """
+        database = Database.open(fspath(location), _MIGRATIONS, create=create, timeout=timeout)
+        return cls(database)
+
+    def close(self) -> None:
+        """Forget a history in memory; others hold nothing open."""
+        self._database.close()
+
+    def add(self, check: str, profile: Profile, report: Report) -> bool:
+        """Record what a check counted and found, both or nothing.
+
+        Parameters
+        ----------
+        check : str
+            The name of the check, the same each time.
+        profile : Profile
+            Of the current snapshot.
+        report : Report
+            What was found in it.
+
+        Returns
+        -------
+        bool
+            Whether anything was new; the same profile and findings are recorded once.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be written; then nothing was.
+        UsageError
+            If the check has no name, the report is of another profile, or ``as_of`` is no moment.
+        """
+        if not check:
+            raise UsageError("a check needs a name in the history")
+        if profile.rows != report.current.rows:
+            raise UsageError(
+                f"check {check!r}: the report is about {report.current.rows:,} rows, the profile "
+                f"has {profile.rows:,}; give the profile that was compared"
+            )
+        counted = _profile_row(check, profile, report.current.source)
+        found = _report_row(check, counted["digest"], report)
+        return self._database.add((_ADD_PROFILE, counted), (_ADD_REPORT, found)) > 0
+
+    def profiles(
+        self,
+        check: str,
+        *,
+        bins_digest: str = "",
+        last: int | None = None,
+        before: str = "",
+        acknowledged: bool = False,
+    ) -> tuple[Entry, ...]:
+        """Return the profiles of a check, oldest first.
+
+        They are in the order of ``as_of``; where that is not stated, of when they were made.
+
+        Parameters
+        ----------
+        check : str
+            The check; of one that was never recorded there are none.
+        bins_digest : str, optional
+            Only profiles over these bins, which merge and compare with each other.
+        last : int, optional
+            Only so many, the latest.
+        before : str, optional
+            Only those before this moment, ISO 8601; UTC if it names no zone.
+        acknowledged : bool
+            Whether acknowledged ones are among them.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be read.
+        UsageError
+            If ``last`` is not positive or ``before`` is no moment.
+        """
+        found = self._database.read(
+            _PROFILES,
+            check=check,
+            bins_digest=bins_digest,
+            last=_limit(last),
+            before=_moment(before, "before") if before else _ANY,
+            before_id=0,
+            acknowledged=acknowledged,
+        )
+        return self._entries(check, found)
+
+    def earlier(
+        self, check: str, profile: Profile, *, last: int | None = None
+    ) -> tuple[Entry, ...]:
+        """Return what came before a profile and compares with it, oldest first.
+
+        The same each time it is asked of a profile, whatever was recorded since: those with an
+        earlier ``as_of``, or, where the profile states none, those that stand before it in the
+        record. Acknowledged ones are left out; of several with one ``as_of``, such as a snapshot
+        and its correction, the one that was recorded last is taken.
+
+        Parameters
+        ----------
+        check : str
+            The check.
+        profile : Profile
+            Recorded or not.
+        last : int, optional
+            Only so many, the latest.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be read.
+        UsageError
+            If ``last`` is not positive or ``as_of`` is no moment.
+        """
+        found = self._database.read(
+            _PROFILES,
+            check=check,
+            bins_digest=profile.bins_digest,
+            last=_limit(last),
+            **self._place(check, profile),
+            acknowledged=False,
+        )
+        entries = self._entries(check, found)
+        return tuple({each.profile.as_of or each.digest: each for each in entries}.values())
+
+    def _place(self, check: str, profile: Profile) -> dict[str, int]:
+        """Return where a profile stands in the order of a check; a new one stands last."""
+        if profile.as_of:
+            return {"before": _moment(profile.as_of, "as_of"), "before_id": 0}
+        digest = profile_to_dict(profile)["digest"]
+        for row in self._database.read(_PLACE, check=check, digest=digest):
+            return {"before": row["moment"], "before_id": row["id"]}
+        return {"before": _ANY, "before_id": 0}
+
+    def _entries(self, check: str, found: Sequence[Mapping[str, Any]]) -> tuple[Entry, ...]:
+        return tuple(
+            Entry(
+                check=check,
+                label=row["label"],
+                digest=row["digest"],
+                created=row["created"],
+                acknowledged=bool(row["acknowledged"]),
+                profile=self._decoded("profile", row, profile_from_dict),
+            )
+            for row in reversed(found)
+        )
+
+    def reports(self, check: str, *, last: int | None = None) -> tuple[Judgement, ...]:
+        """Return the reports of a check, in the order of their profiles, oldest first.
+
+        Parameters
+        ----------
+        check : str
+            The check; of one that was never recorded there are none.
+        last : int, optional
+            Only so many, the latest.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be read.
+        """
+        return tuple(
+            Judgement(
+                check=check,
+                label=row["label"],
+                as_of=row["as_of"],
+                digest=row["profile"],
+                status=Status(row["status"]),
+                created=row["created"],
+                report=self._decoded("report", row, dict),
+            )
+            for row in reversed(self._database.read(_REPORTS, check=check, last=_limit(last)))
+        )
+
+    def kl_series(self, check: str, column: str) -> tuple[Point, ...]:
+        """Return how far one column was from its reference, profile by profile, oldest first.
+
+        Of a profile that was judged more than once, the latest report counts; one that says
+        nothing of the column has no point.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            If there are reports and none of them judges the column.
+        """
+        latest = {each.digest: each for each in self.reports(check)}
+        points, known = [], set[str]()
+        for each in latest.values():
+            columns = {found["name"]: found for found in each.report["columns"]}
+            known |= columns.keys()
+            if found := columns.get(column):
+                status = Status(found["status"])
+                points.append(
+                    Point(label=each.label, as_of=each.as_of, kl=found["kl"], status=status)
+                )
+        if latest and not points:
+            raise ColumnNotFoundError(
+                f"no report of check {check!r} judges a column {column!r}."
+                + did_you_mean(column, known)
+            )
+        return tuple(points)
+
+    def acknowledge(self, check: str, which: str, *, note: str, by: str) -> Acknowledgement:
+        """Record that a profile is known to be unusual, and is not to count.
+
+        Parameters
+        ----------
+        check : str
+            The check.
+        which : str
+            The profile's label, its ``as_of``, or its digest (8 characters are enough).
+        note, by : str
+            Why, and who says so.
+
+        Returns
+        -------
+        Acknowledgement
+            What was recorded; if the same person said the same before, what was recorded then.
+
+        Raises
+        ------
+        UsageError
+            If no profile or more than one goes by that name, or note or person is missing.
+        HistoryError
+            If it cannot be written.
+        """
+        if not note or not by:
+            raise UsageError("an acknowledgement needs a note, why, and by, who says so")
+        profile = self._digest_of(check, which)
+        row = {"check": check, "profile": profile, "note": note, "by": by}
+        digest = canonical.digest(row)
+        self._database.add((_ADD_ACKNOWLEDGEMENT, row | {"digest": digest, "at": now()}))
+        (mine,) = (
+            each
+            for each in self.acknowledgements(check)
+            if (each.digest, each.note, each.by) == (profile, note, by)
+        )
+        return mine
+
+    def acknowledgements(self, check: str) -> tuple[Acknowledgement, ...]:
+        """Return who acknowledged what of a check, in the order of the profiles."""
+        return tuple(
+            Acknowledgement(
+                check=check,
+                label=row["label"],
+                as_of=row["as_of"],
+                digest=row["profile"],
+                note=row["note"],
+                by=row["noted_by"],
+                at=row["noted"],
+            )
+            for row in self._database.read(_ACKNOWLEDGEMENTS, check=check)
+        )
+
+    def checks(self) -> tuple[str, ...]:
+        """Return the names of all checks, sorted."""
+        found = self._database.read(_CHECKS)
+        return tuple(sorted(row["check_name"] for row in found))
+
+    def _digest_of(self, check: str, which: str) -> str:
+        days = self._database.read(_DAYS, check=check)
+        if not days:
+            hint = did_you_mean(check, self.checks())
+            raise UsageError(f"{self.where}: no check {check!r} in this history.{hint}")
+        found = [day for day in days if _goes_by(which, day)]
+        if len(found) == 1:
+            return str(found[0]["digest"])
+        if not found:
+            names = [day[key] for day in days for key in ("label", "as_of", "digest")]
+            raise UsageError(
+                f"check {check!r}: no profile goes by {which!r}; give a label, an as_of or at "
+                f"least {_SHORTEST_PREFIX} characters of a digest.{did_you_mean(which, names)}"
+            )
+        shown = "; ".join(f"{day['digest'][:12]} ({day['as_of'] or day['label']})" for day in found)
+        raise UsageError(
+            f"check {check!r}: {len(found)} profiles go by {which!r}; give the digest: {shown}"
+        )
+
+    def _decoded(
+        self, kind: Kind, row: Mapping[str, Any], make: Callable[[Mapping[str, Any]], _T]
+    ) -> _T:
+        try:
+            document = json.loads(zlib.decompress(row["body"]))
+            if document["version"] > VERSIONS[kind]:
+                raise HistoryTooNewError(
+                    f"history {self.where}: holds a {kind} of format {document['version']}, this "
+                    f"kl-drift reads up to {VERSIONS[kind]}; run  pip install --upgrade kl-drift"
+                )
+            return make(document)
+        except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HistoryError(
+                f"history {self.where}: {kind} {row['digest'][:12]} is damaged ({error}); restore "
+                "the database from a copy"
+            ) from error
+
+
+def _profile_row(check: str, profile: Profile, label: str) -> dict[str, object]:
+    document = profile_to_dict(profile)
+    created = profile.created or now()
+    stated = (profile.as_of, "as_of") if profile.as_of else (created, "created")
+    return {
+        "check": check,
+        "digest": document["digest"],
+        "label": label,
+        "as_of": profile.as_of,
+        "moment": _moment(*stated),
+        "created": created,
+        "rows": profile.rows,
+        "bins_digest": profile.bins_digest,
+        "body": _packed(document),
+    }
+
+
+def _report_row(check: str, profile: object, report: Report) -> dict[str, object]:
+    document = report_to_dict(report)
+    return {
+        "check": check,
+        "digest": canonical.digest({"profile": profile, **_findings(document)}),
+        "profile": profile,
+        "status": str(report.status),
+        "created": report.created or now(),
+        "body": _packed(document),
+    }
+
+
+def _findings(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a report says, without when and by whom anything was made."""
+    found = {key: document[key] for key in document.keys() - {"written", "digest"}}
+    for side in ("current", "reference"):
+        found[side] = {**found[side], "created": "", "created_by": ""}
+    return found
+
+
+def _packed(document: Mapping[str, Any]) -> bytes:
+    return zlib.compress(canonical.dumps(document).encode())
+
+
+def _limit(last: int | None) -> int:
+    if last is not None and last < 1:
+        raise UsageError(f"last: expected a positive number, got {last}")
+    return _ANY if last is None else last
+
+
+def _moment(text: str, name: str) -> int:
+    """Return a moment in microseconds since 1970, UTC: the same order in every database."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{name} {text!r} is no moment; write it like 2013-02-28 or 2013-02-28T12:00:00+00:00"
+        ) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+def _goes_by(which: str, day: Mapping[str, Any]) -> bool:
+    if which in (day["label"], day["as_of"]):
+        return bool(which)
+    return len(which) >= _SHORTEST_PREFIX and str(day["digest"]).startswith(which)

@@ -1,0 +1,1 @@
+"""Numbers become verdicts: measured, held against limits, told in a report. No row is seen here."""

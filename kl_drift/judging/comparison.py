@@ -1,0 +1,415 @@
+"""Two profiles become a report.
+
+Knows how the numbers of a column are put together: smoothing, divergence, what moved, the verdict.
+Has never heard of files, of arrays of rows or of how a report is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from kl_drift.counts.bins import PairBins
+from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.profile import ColumnProfile, Profile
+from kl_drift.counts.selection import NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
+from kl_drift.errors import BinsMismatchError
+from kl_drift.judging.extremes import rows_beyond, vanished_levels
+from kl_drift.judging.limits import LearnedLimits, Trend
+from kl_drift.judging.measurement import (
+    Divergences,
+    Noise,
+    cell_terms,
+    divergences,
+    noise,
+    probabilities,
+)
+from kl_drift.judging.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
+from kl_drift.judging.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
+from kl_drift.statistics.checks import Floats
+from kl_drift.statistics.inference import benjamini_hochberg
+from kl_drift.statistics.smoothing import Smoothing
+from kl_drift.version import __version__
+
+_TOP = 3
+_MATERIAL = 0.05  # of the column's KL: what carries less is not named
+_CERTAIN = 1e-3  # an adjusted p-value of equality below this is no accident
+_TINY = np.finfo(np.float64).tiny  # stands for 0 under a logarithm whose factor is 0
+
+
+def compare_profiles(
+    current: Profile,
+    reference: Profile,
+    policy: Policy,
+    smoothing: Smoothing,
+    learned: LearnedLimits | None = None,
+    *,
+    fitted: bool = True,
+    trends: Mapping[str, Trend] | None = None,
+) -> Report:
+    """Compare the current profile with the reference, column by column.
+
+    Parameters
+    ----------
+    current, reference : Profile
+        Counted over the same bins, those of the reference.
+    policy : Policy
+        The limits.
+    smoothing : Smoothing
+        How counts become positive probabilities.
+    learned : LearnedLimits, optional
+        What the columns' own snapshots stay below; over the same bins.
+    fitted : bool
+        Whether the bins were fitted on the reference.
+    trends : mapping of str to Trend, optional
+        Which columns have been moving slowly.
+
+    Returns
+    -------
+    Report
+        Every column of either side: judged, or unjudged with the reason.
+
+    Raises
+    ------
+    BinsMismatchError
+        If a column was counted over other bins than the reference's.
+    """
+    compared: dict[str, _Compared] = {}
+    judged: list[ColumnReport] = []
+    unjudged: list[Unjudged] = []
+    for name in sorted(reference.columns.keys() | current.columns.keys()):
+        then, now = reference.columns.get(name), current.columns.get(name)
+        if then and now and then.histogram and now.histogram:
+            compared[name] = _compared(name, now, then, policy.of(name), smoothing, fitted=fitted)
+        elif finding := _finding(name, now, then):
+            judged.append(_found(name, finding, current, reference))
+        elif then and then.reason != NOT_SELECTED:
+            unjudged.append(_left(name, current, reference))
+    judged += _judged(compared, policy, learned, trends or {})
+    return Report(
+        current=_side(current),
+        reference=_side(reference),
+        columns=tuple(sorted(judged, key=_worst_first)),
+        unjudged=tuple(unjudged),
+        bins_digest=reference.bins_digest,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_by=__version__,
+    )
+
+
+def _worst_first(column: ColumnReport) -> tuple[int, float, float, str]:
+    chance = 0.0 if column.p_adjusted is None else column.p_adjusted
+    divergence = math.inf if column.kl is None else column.kl
+    return -column.status.severity, chance, -divergence, column.name
+
+
+def _side(profile: Profile) -> Side:
+    return Side(
+        source=", ".join(profile.sources),
+        rows=profile.rows,
+        as_of=profile.as_of,
+        created=profile.created,
+        created_by=profile.created_by,
+    )
+
+
+def _finding(name: str, now: ColumnProfile | None, then: ColumnProfile | None) -> Finding:
+    """Say what is wrong with a column that is not counted on both sides; empty: nothing."""
+    if then is None:
+        return "new"
+    if then.reason == NOT_SELECTED:
+        return ""
+    if now is None:
+        return "" if then.reason == PARTITION_KEY else "missing"
+    if now.reason.startswith(TYPE_CHANGED):
+        return TYPE_CHANGED
+    if then.histogram is not None:
+        raise BinsMismatchError(
+            f"column {name!r} was counted in the reference, not in the current profile "
+            f"({now.reason}); scan the current snapshot like this reference"
+        )
+    return ""
+
+
+def _found(name: str, finding: Finding, current: Profile, reference: Profile) -> ColumnReport:
+    now, then = current.columns.get(name), reference.columns.get(name)
+    detail = {
+        "missing": f"missing from the current snapshot; {then and then.type} in the reference",
+        "new": f"not in the reference; now {now and now.type}",
+        "type changed": now.reason if now else "",
+    }[finding]
+    verdict = decide_finding(finding, detail)
+    return ColumnReport(
+        name=name,
+        status=verdict.status,
+        reason=verdict.reason,
+        finding=finding,
+        type=(now or then or ColumnProfile(type="")).type,
+        current_rows=current.rows if now else 0,
+        reference_rows=reference.rows if then else 0,
+    )
+
+
+def _left(name: str, current: Profile, reference: Profile) -> Unjudged:
+    now, then = current.columns.get(name), reference.columns[name]
+    return Unjudged(
+        name=name,
+        type=then.type,
+        reason=then.reason,
+        reference_range=str(then.range or ""),
+        current_range=str((now and now.range) or ""),
+        reference_nulls=_known_nulls(then, reference.rows),
+        current_nulls=_known_nulls(now, current.rows),
+    )
+
+
+def _known_nulls(column: ColumnProfile | None, rows: int) -> float | None:
+    """Return the share of nulls, ``None`` where they were not counted: no null, and no value."""
+    if column is None or (column.range is None and not column.nulls):
+        return None
+    return _share(column.nulls, rows)
+
+
+def _share(rows: int, total: int) -> float | None:
+    return rows / total if total else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """A column counted on both sides, measured and not yet judged."""
+
+    now: ColumnProfile
+    then: ColumnProfile
+    current: Histogram
+    reference: Histogram
+    divergences: Divergences
+    noise: Noise | None
+    cells: tuple[CellChange, ...]
+
+
+def _compared(
+    name: str,
+    now: ColumnProfile,
+    then: ColumnProfile,
+    limits: Policy,
+    smoothing: Smoothing,
+    *,
+    fitted: bool,
+) -> _Compared:
+    current, reference = now.histogram, then.histogram
+    assert current is not None  # noqa: S101 - narrows the type; the caller has checked
+    assert reference is not None  # noqa: S101 - narrows the type; the caller has checked
+    if current.bins != reference.bins:
+        raise BinsMismatchError(
+            f"column {name!r} was counted over bins {current.bins.digest[:12]}, the reference over "
+            f"{reference.bins.digest[:12]}; scan the current snapshot like this reference"
+        )
+    found, expected = probabilities(current, reference, smoothing, fitted=fitted)
+    shape = reference.bins.shape if isinstance(reference.bins, PairBins) else None
+    measured = divergences(found, expected, reference.bins.null_cell, shape)
+    left = noise(
+        current,
+        reference,
+        threshold=limits.warn,
+        confidence=limits.confidence,
+        design_effect=limits.design_effect,
+        fitted=fitted,
+    )
+    return _Compared(
+        now=now,
+        then=then,
+        current=current,
+        reference=reference,
+        divergences=measured,
+        noise=None if left is None else _around(measured.kl, left),
+        cells=_cells(current, reference, *cell_terms(found, expected)),
+    )
+
+
+def _around(kl: float, noise: Noise) -> Noise:
+    """Widen the interval, if need be, to hold the headline: smoothing may put it just outside."""
+    lower, upper = noise.interval
+    return replace(noise, interval=(min(lower, kl), max(upper, kl)))
+
+
+def _judged(
+    compared: Mapping[str, _Compared],
+    policy: Policy,
+    learned: LearnedLimits | None,
+    trends: Mapping[str, Trend],
+) -> Iterator[ColumnReport]:
+    """Judge the columns, all of them together where chances must be adjusted for their number."""
+    measured = {name: each.noise for name, each in compared.items() if each.noise is not None}
+    above = _adjusted({name: each.p_above for name, each in measured.items()})
+    equal = _adjusted({name: each.p_value for name, each in measured.items()})
+    for name, each in compared.items():
+        detected = equal.get(name, 1.0) < _CERTAIN
+        evidence = replace(_evidence(each, detected), trend=trends.get(name))
+        if learned is not None:
+            evidence = replace(
+                evidence,
+                history_limit=learned.limit(name, each.current.rows),
+                history_null_limit=learned.null_limit(name, each.current.rows),
+            )
+        verdict = decide(name, evidence, policy)
+        yield replace(
+            _column_report(name, each, verdict, policy.of(name).design_effect),
+            detected=detected,
+            p_adjusted=above.get(name),
+            history_limit=evidence.history_limit,
+            trend=evidence.trend,
+        )
+
+
+def _adjusted(chances: Mapping[str, float]) -> dict[str, float]:
+    if not chances:
+        return {}
+    adjusted = benjamini_hochberg(list(chances.values()))
+    return dict(zip(chances, adjusted.tolist(), strict=True))
+
+
+def _evidence(each: _Compared, detected: bool) -> Evidence:
+    plain = Evidence(
+        kl=each.divergences.kl,
+        kl_null=each.divergences.kl_null,
+        current_rows=each.current.rows,
+        reference_rows=each.reference.rows,
+        detected=detected,
+        companions={
+            "reverse": each.divergences.kl_reverse,
+            "jeffreys": each.divergences.jeffreys,
+            "jensen_shannon": each.divergences.jensen_shannon,
+        },
+    )
+    if each.noise is None:
+        return plain
+    return replace(
+        plain,
+        interval=each.noise.interval,
+        null_lower=each.noise.null_lower,
+        noise_floor=each.noise.noise_floor,
+        rows_needed=each.noise.rows_needed,
+    )
+
+
+def _column_report(
+    name: str, each: _Compared, verdict: Verdict, design_effect: float
+) -> ColumnReport:
+    current, reference = each.current, each.reference
+    unseen = sorted(each.now.unseen.items(), key=lambda item: (-item[1], item[0]))
+    return ColumnReport(
+        name=name,
+        status=verdict.status,
+        reason=verdict.reason,
+        type=each.now.type,
+        current_rows=current.rows,
+        reference_rows=reference.rows,
+        current_nulls=_share(current.nulls, current.rows),
+        reference_nulls=_share(reference.nulls, reference.rows),
+        **asdict(each.divergences),
+        **({} if each.noise is None else _noise_numbers(each.noise)),
+        cells=each.cells,
+        top_cells=_top_cells(each.cells, reference),
+        new_levels=tuple(
+            LevelChange(level=level, share=rows / current.rows) for level, rows in unseen
+        ),
+        vanished_levels=tuple(vanished_levels(each.now, each.then)),
+        beyond=tuple(rows_beyond(each.now, each.then, design_effect=design_effect)),
+    )
+
+
+def _noise_numbers(noise: Noise) -> dict[str, Any]:
+    shown = ("kl_debiased", "interval", "noise_floor", "p_value")
+    return {name: getattr(noise, name) for name in shown}
+
+
+def _cells(
+    current: Histogram, reference: Histogram, carried: Floats, signed: Floats
+) -> tuple[CellChange, ...]:
+    """Return every cell: shares as counted, contributions as smoothed."""
+    return tuple(
+        CellChange(
+            label=reference.bins.label(cell),
+            reference=reference.counts[cell] / max(reference.rows, 1),
+            current=current.counts[cell] / max(current.rows, 1),
+            contribution=float(carried[cell]),
+            signed=float(signed[cell]),
+        )
+        for cell in range(reference.bins.cells)
+    )
+
+
+def _top_cells(cells: tuple[CellChange, ...], reference: Histogram) -> tuple[CellChange, ...]:
+    """Name what carries the divergence: runs of neighbours that moved the same way count as one."""
+    total = sum(cell.contribution for cell in cells)
+    moved = [change for change in _runs(cells, reference) if change.reference != change.current]
+    moved.sort(key=lambda change: -change.contribution)
+    return tuple(c for c in moved[:_TOP] if total and c.contribution >= _MATERIAL * total)
+
+
+def _runs(cells: tuple[CellChange, ...], reference: Histogram) -> Iterator[CellChange]:
+    bins = reference.bins
+    ordered = bins.value_cells if bins.ordered else 0
+    directions = _directions(cells[:ordered])
+    for _, run in groupby(range(ordered), key=directions.__getitem__):
+        first, last = _sharpest(list(run), cells, reference.rows)
+        yield _joined(bins.label(first, last), cells[first : last + 1])
+    for cell in range(ordered, bins.cells):
+        yield cells[cell]
+
+
+def _directions(cells: tuple[CellChange, ...]) -> list[bool]:
+    """Say of each cell whether it grew; one that stayed goes with the cell before it."""
+    grew: list[bool] = []
+    for cell in cells:
+        stayed = cell.current == cell.reference
+        grew.append(grew[-1] if stayed and grew else cell.current > cell.reference)
+    return grew
+
+
+def _sharpest(run: list[int], cells: tuple[CellChange, ...], rows: int) -> tuple[int, int]:
+    """Return the ends of the stretch of a run that, as one cell, would diverge most."""
+    then = np.cumsum([0.0, *(cells[cell].reference for cell in run)])
+    now = np.cumsum([0.0, *(cells[cell].current for cell in run)])
+    first, last = np.triu_indices(len(run))
+    expected = np.maximum(then[last + 1] - then[first], 0.5 / max(rows, 1))
+    found = now[last + 1] - now[first]
+    merged = found * np.log(np.maximum(found, _TINY) / expected) - found + expected
+    best = int(np.argmax(merged))
+    return _opened(run[first[best]], run[last[best]], cells, run)
+
+
+def _opened(
+    first: int, last: int, cells: tuple[CellChange, ...], run: list[int]
+) -> tuple[int, int]:
+    """Add the empty cells at the ends of a run: "135 or more" says more than "135 to 1301".
+
+    A cell alone stays as it is: it may be a single value.
+    """
+    if first == last:
+        return first, last
+    while last < run[-1] and _empty(cells[last + 1]):
+        last += 1
+    while first > run[0] and _empty(cells[first - 1]):
+        first -= 1
+    return first, last
+
+
+def _empty(cell: CellChange) -> bool:
+    return cell.reference == cell.current == 0
+
+
+def _joined(label: str, run: tuple[CellChange, ...]) -> CellChange:
+    return CellChange(
+        label=label,
+        reference=math.fsum(cell.reference for cell in run),
+        current=math.fsum(cell.current for cell in run),
+        contribution=math.fsum(cell.contribution for cell in run),
+        signed=math.fsum(cell.signed for cell in run),
+    )

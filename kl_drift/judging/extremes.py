@@ -1,0 +1,77 @@
+"""Which values came or went: exact tests of the support, which KL(current‖reference) hardly sees.
+
+Knows the counts of a column on both sides and what chance alone would do. Has never heard of
+limits, of files or of how a finding is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kl_drift.counts.bins import CategoryBins, NumericBins, successor
+from kl_drift.counts.profile import ColumnProfile, ValueRange
+from kl_drift.judging.report import UNLIKELY, Beyond, LevelChange, Outside
+from kl_drift.statistics.inference import p_value_beyond, p_value_vanished
+
+
+def vanished_levels(now: ColumnProfile, then: ColumnProfile) -> Iterator[LevelChange]:
+    """Yield kept levels that are gone although chance would hardly leave them out."""
+    current, reference = now.histogram, then.histogram
+    if not (current and reference and isinstance(reference.bins, CategoryBins)):
+        return
+    for cell, level in enumerate(reference.bins.levels):
+        share = reference.counts[cell] / max(reference.rows, 1)
+        gone = current.counts[cell] == 0 < reference.counts[cell]
+        if gone and p_value_vanished(share, current.rows) < UNLIKELY:
+            yield LevelChange(level=level, share=share)
+
+
+def rows_beyond(
+    now: ColumnProfile, then: ColumnProfile, *, design_effect: float = 1.0
+) -> Iterator[Beyond]:
+    """Yield what lies below the reference's smallest value and above its largest.
+
+    The outer cells tell: bins fitted on the reference begin at its smallest value and end at its
+    largest. Where edges were stated, or fitted on another reference, an outer cell that this
+    reference never reached holds some of the rows beyond, and the chance is that of those. Where
+    the reference reached it (by an infinity, say), nothing can be told.
+
+    Parameters
+    ----------
+    now, then : ColumnProfile
+        Counted over the same bins.
+    design_effect : float
+        How many rows carry the information of one independent row.
+    """
+    current, reference = now.histogram, then.histogram
+    if not (current and reference and then.range and isinstance(reference.bins, NumericBins)):
+        return
+    bins, (low, high) = reference.bins, (then.range.minimum, then.range.maximum)
+    values = [sum(side.counts[: bins.value_cells]) for side in (current, reference)]
+    for cell, side in _outer(bins):
+        rows = current.counts[cell]
+        if not rows or reference.counts[cell]:
+            continue
+        extreme = bins.text(low if side == "below" else high)
+        tight = bins.edges[0] == low if side == "below" else bins.edges[-1] == successor(high)
+        yield Beyond(
+            side=side,
+            cell=f"{side} {extreme}" if tight else bins.label(cell),
+            extreme=extreme,
+            rows=rows,
+            share=rows / current.rows,
+            infinite=not _finite(bins, side, now.range),
+            p_value=float(p_value_beyond(rows, *values, design_effect=design_effect)),
+        )
+
+
+def _outer(bins: NumericBins) -> tuple[tuple[int, Outside], ...]:
+    """Return the cells that are open to one side."""
+    return ((0, "below"), (bins.value_cells - 1, "above")) if bins.edges else ()
+
+
+def _finite(bins: NumericBins, side: Outside, found: ValueRange | None) -> bool:
+    """Say whether the outer cell on that side holds a finite value."""
+    if found is None:
+        return False
+    return found.minimum < bins.edges[0] if side == "below" else found.maximum >= bins.edges[-1]

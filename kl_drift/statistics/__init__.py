@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: this package has never heard of columns, files, limits or Arrow."""

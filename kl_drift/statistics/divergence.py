@@ -1,0 +1,534 @@
+"""How far one distribution over cells is from another: probabilities in, nats out.
+
+Knows the formulas of information theory, their domain, and how to evaluate them without losing
+digits. Has never heard of columns, files or limits.
+
+Every function takes 1-D probabilities, or batches of them along ``axis``; a single reference
+serves a whole batch. A 1-D array is one distribution whatever ``axis`` says. One distribution gives
+a float, a batch gives an array of the batch's shape. The domain is strict: finite, ≥ 0, summing to
+1 within 1e-9 per cell, the same cells on both sides. Nothing is clipped, renormalised or smoothed
+here (:mod:`kl_drift.statistics.smoothing` does that); what lies outside the domain raises
+:class:`~kl_drift.errors.DomainError` with the index of the cell.
+
+The divergence is summed as Σ p ln(p/q) − p + q = Σ q·φ((p − q)/q), φ(x) = (1 + x) ln(1 + x) − x. No
+term is negative, so neither is the sum, and a difference of 1e-12 between two distributions still
+yields twelve correct digits; cross-entropy minus entropy would yield none. The two sums differ by
+Σ q − Σ p, which is 0 for probabilities, and otherwise no more than the tolerance above.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kl_drift.errors import DomainError, UsageError
+from kl_drift.statistics.checks import (
+    Flags,
+    Floats,
+    aligned,
+    cells_back,
+    first,
+    nonnegative,
+    place,
+    probabilities,
+)
+from kl_drift.statistics.smoothing import smooth_current, smooth_reference
+
+NATS_TO_BITS = 1 / math.log(2)
+"""Multiply nats by this to get bits: 1 nat is 1.4427 bits."""
+
+Nats: TypeAlias = float | Floats
+"""One number for one distribution, an array of them for a batch."""
+
+
+def entropy(current: ArrayLike, *, axis: int = -1) -> Nats:
+    """Return the entropy H(P) = −Σ p ln p, in nats per row.
+
+    Parameters
+    ----------
+    current : array_like, shape (k,) or a batch
+        Probabilities; zeros contribute nothing.
+    axis : int
+        Where a batch has its cells.
+
+    Returns
+    -------
+    float or ndarray
+        Between 0 (one cell holds everything) and ln k (all cells hold the same).
+
+    Raises
+    ------
+    DomainError
+        If ``current`` is not a distribution.
+
+    References
+    ----------
+    Shannon 1948, A mathematical theory of communication, DOI 10.1002/j.1538-7305.1948.tb01338.x.
+    """
+    shares = probabilities("current", current, axis)
+    return _summed(-shares * _log(shares))
+
+
+def cross_entropy(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
+    """Return the cross-entropy H(P, Q) = −Σ p ln q, in nats per row.
+
+    What a row of ``current`` costs when it is coded for ``reference``; H(P) + D(P‖Q).
+
+    Parameters
+    ----------
+    current, reference : array_like, shape (k,) or a batch
+        Probabilities, the reference positive wherever the current is.
+    axis : int
+        Where a batch has its cells.
+
+    Returns
+    -------
+    float or ndarray
+        At least the entropy of ``current``.
+
+    Raises
+    ------
+    DomainError
+        If either is not a distribution, their cells differ, or a cell that the current uses is
+        empty in the reference.
+    """
+    ours, theirs = _supported(current, reference, axis)
+    return _summed(-ours * _log(theirs))
+
+
+def kl_divergence(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
+    """Return the Kullback–Leibler divergence D(P‖Q) = Σ p ln(p/q), in nats per row.
+
+    The extra cost of a row of ``current`` when it is coded for ``reference``. It is no distance:
+    exchanging the two gives another number.
+
+    Parameters
+    ----------
+    current, reference : array_like, shape (k,) or a batch
+        Probabilities P and Q, the reference positive wherever the current is.
+    axis : int
+        Where a batch has its cells.
+
+    Returns
+    -------
+    float or ndarray
+        At least 0, and 0 only if the two are equal.
+
+    Raises
+    ------
+    DomainError
+        If either is not a distribution, their cells differ, or a cell that the current uses is
+        empty in the reference: the divergence is infinite then.
+
+    References
+    ----------
+    Kullback & Leibler 1951, On information and sufficiency, DOI 10.1214/aoms/1177729694.
+    """
+    return _summed(_excess(*_supported(current, reference, axis)))
+
+
+def contributions(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Floats:
+    """Return what each cell adds to the divergence: p ln(p/q) − p + q, in nats.
+
+    Never negative, 0 only where the two agree, and summing to :func:`kl_divergence`; this makes
+    it the right thing to rank cells by. An emptied cell contributes its reference share q.
+
+    Parameters
+    ----------
+    current, reference : array_like, shape (k,) or a batch
+        Probabilities, the reference positive wherever the current is.
+    axis : int
+        Where a batch has its cells, and the result too.
+
+    Returns
+    -------
+    ndarray, the common shape
+        One number per cell.
+
+    Raises
+    ------
+    DomainError
+        As :func:`kl_divergence`.
+
+    References
+    ----------
+    Csiszár 1991, Why least squares and maximum entropy?, DOI 10.1214/aos/1176348385.
+    """
+    return cells_back(_excess(*_supported(current, reference, axis)), axis)
+
+
+def signed_contributions(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Floats:
+    """Return the signed term of each cell, p ln(p/q), in nats.
+
+    Positive where the current has more than the reference, negative where it has less. The terms
+    sum to the divergence too, but large ones cancel; rank cells by :func:`contributions`.
+
+    Parameters, errors and shape are those of :func:`contributions`.
+    """
+    ours, theirs = _supported(current, reference, axis)
+    return cells_back(ours * _log_ratio(ours, theirs), axis)
+
+
+def jeffreys(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
+    """Return the Jeffreys divergence D(P‖Q) + D(Q‖P) = Σ (p − q) ln(p/q), in nats.
+
+    Symmetric. On binned probabilities it is what credit scoring calls PSI, :func:`psi`.
+
+    Parameters
+    ----------
+    current, reference : array_like, shape (k,) or a batch
+        Probabilities, positive in the same cells.
+    axis : int
+        Where a batch has its cells.
+
+    Returns
+    -------
+    float or ndarray
+        At least 0, and 0 only if the two are equal.
+
+    Raises
+    ------
+    DomainError
+        If either is not a distribution, their cells differ, or a cell is empty on one side only.
+
+    References
+    ----------
+    Jeffreys 1946, An invariant form for the prior probability in estimation problems, DOI
+    10.1098/rspa.1946.0056.
+    """
+    ours, theirs = _supported(current, reference, axis)
+    _refuse_where((theirs > 0) & (ours == 0), empty="current", used="reference")
+    return _summed((ours - theirs) * _log_ratio(ours, theirs))
+
+
+def psi(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
+    """Return the population stability index: :func:`jeffreys` by its name in credit scoring.
+
+    One definition, two names. Published limits such as 0.1 and 0.25 take no account of the number
+    of rows or cells.
+    """
+    return jeffreys(current, reference, axis=axis)
+
+
+def jensen_shannon(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
+    """Return the Jensen–Shannon divergence ½ D(P‖M) + ½ D(Q‖M), M = (P + Q)/2, in nats.
+
+    Symmetric and defined for any two distributions over the same cells; its square root is a
+    metric. (Some libraries return the root under this name.)
+
+    Parameters
+    ----------
+    current, reference : array_like, shape (k,) or a batch
+        Probabilities; zeros are allowed on either side.
+    axis : int
+        Where a batch has its cells.
+
+    Returns
+    -------
+    float or ndarray
+        Between 0 (equal) and ln 2 (no cell in common).
+
+    Raises
+    ------
+    DomainError
+        If either is not a distribution, or their cells differ.
+
+    References
+    ----------
+    Lin 1991, Divergence measures based on the Shannon entropy, DOI 10.1109/18.61115.
+    """
+    ours, theirs = _pair(current, reference, axis)
+    double = ours + theirs
+    # Of p − M and q − M, M rounds the difference away; (p − q)/(p + q) keeps every digit of it.
+    tilt = np.divide(ours - theirs, double, out=np.zeros_like(double), where=double > 0)
+    return _summed(double / 4 * (_phi(tilt) + _phi(-tilt)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closest:
+    """Which of several references a current distribution is closest to.
+
+    Parameters
+    ----------
+    best : int or name
+        The reference with the smallest divergence, its number of rows allowed for (see
+        :func:`closest`); an index if the references had no names.
+    ties : tuple of int or name
+        Those that the rows cannot tell from the best, in the order given. All others are farther.
+    divergences : mapping from index or name to float
+        D(current‖reference), smoothed, in nats.
+    intervals : mapping from index or name to (float, float)
+        For each reference, how much farther than the best it is, in nats; (0, 0) for the best. A
+        tie's interval starts at 0 or below.
+    confidence : float
+        With this probability all the differences lie within their intervals, and the truly closest
+        reference is among ``best`` and ``ties``.
+    """
+
+    best: Hashable
+    ties: tuple[Hashable, ...]
+    divergences: Mapping[Hashable, float]
+    intervals: Mapping[Hashable, tuple[float, float]]
+    confidence: float
+
+
+def closest(
+    current: ArrayLike,
+    references: Mapping[Hashable, ArrayLike] | Iterable[ArrayLike],
+    *,
+    confidence: float = 0.95,
+) -> Closest:
+    """Tell which of several references approximates the current distribution best.
+
+    The one with the smallest D(P‖Qᵢ), from counts of rows, so that a tie can be called a tie.
+
+    Parameters
+    ----------
+    current : array_like, shape (k,)
+        Rows per cell; not probabilities, which do not say how much they are worth.
+    references : mapping from name to array_like, or iterable of array_like, each of shape (k,)
+        Rows per cell of each reference, all over the same bins.
+    confidence : float
+        Of all intervals together.
+
+    Returns
+    -------
+    Closest
+        The best, what ties with it, every divergence and the intervals of the differences.
+
+    Raises
+    ------
+    DomainError
+        If counts are negative or not finite, have other cells than the current, or no rows.
+    UsageError
+        If there is no reference, or ``confidence`` is not between 0 and 1.
+
+    Notes
+    -----
+    The difference Δ = D(P‖Qᵢ) − D(P‖Qⱼ) = Σ p ln(qⱼ/qᵢ) is estimated from Jeffreys-smoothed
+    probabilities. Smoothed so, ln q̂ᵢ averages ln qᵢ − (k − 1)/(2mᵢ) to first order: of two equally
+    good references the one with fewer rows looks farther. That much is subtracted before
+    references are compared (not from ``divergences``); with equal numbers of rows it cancels.
+
+    The variance is the delta method's. ∂Δ/∂p = ln(qⱼ/qᵢ), ∂Δ/∂qᵢ = −p/qᵢ and ∂Δ/∂qⱼ = p/qⱼ, and
+    shares of n rows have covariance (diag p − p pᵀ)/n; with current and references independent,
+
+        Var Δ̂ ≈ Var_P[ln(qⱼ/qᵢ)]/n + X²(P, Qᵢ)/mᵢ + X²(P, Qⱼ)/mⱼ,   X²(P, Q) = Σ (p − q)²/q.
+
+    Which reference is best is itself read off the data, so the level is shared by all pairs
+    (Bonferroni).
+
+    If P = Qᵢ = Qⱼ every derivative vanishes and Δ̂ is a difference of two quadratic forms, with
+    variance (k − 1)·[(1/mᵢ + 1/mⱼ)/n + (1/mᵢ² + 1/mⱼ²)/2], which is taken as the least there can
+    be. The estimated terms above average exactly twice that, so the interval is then too wide by
+    about √2: equal references are called ties too often, never too rarely. All of it breaks where
+    the normal law does, with few rows in the cells that decide (expect five or more), and where
+    rows are not independent or the same rows sit in two samples.
+    """
+    named = dict(references if isinstance(references, Mapping) else enumerate(references))
+    tables = {label: [counts] for label, counts in named.items()}
+    return closest_in_sum([current], tables, confidence=confidence)
+
+
+def closest_in_sum(
+    current: Sequence[ArrayLike],
+    references: Mapping[Hashable, Sequence[ArrayLike]],
+    *,
+    confidence: float = 0.95,
+) -> Closest:
+    """Tell which of several references approximates several distributions best, taken together.
+
+    As :func:`closest`, with divergences summed over the distributions: over the columns of a table.
+
+    Parameters
+    ----------
+    current : sequence of array_like
+        Rows per cell of each distribution.
+    references : mapping from name to sequence of array_like
+        Rows per cell of each distribution of each reference, in the same order, over the same bins.
+    confidence : float
+        Of all intervals together.
+
+    Returns
+    -------
+    Closest
+        In sums over the distributions.
+
+    Raises
+    ------
+    DomainError, UsageError
+        As :func:`closest`; also if a reference has not as many distributions.
+
+    Notes
+    -----
+    Columns of the same rows are not independent, and how far they are not is unknown here. The
+    standard error of a sum is at most the sum of the standard errors, whatever the dependence, and
+    that is taken: ties are called too often, never too rarely.
+    """
+    if not 0 < confidence < 1:
+        raise UsageError(f"confidence must lie between 0 and 1, got {confidence}")
+    if not references:
+        raise UsageError("closest needs at least one reference, got none")
+    labels = list(references)
+    fits = [
+        _fit(counts, {label: _column(references, label, i, len(current)) for label in labels})
+        for i, counts in enumerate(current)
+    ]
+    divergences = _sum_of([fit.divergences for fit in fits])
+    comparable = _sum_of([fit.comparable for fit in fits])
+    best = int(np.argmin(comparable))
+    farther = comparable - comparable[best]
+    spread = _sum_of([fit.spread(best) for fit in fits])
+    margin = _two_sided(confidence, pairs=math.comb(len(labels), 2)) * spread
+    near = zip(labels, farther <= margin, strict=True)
+    between = zip((farther - margin).tolist(), (farther + margin).tolist(), strict=True)
+    return Closest(
+        best=labels[best],
+        ties=tuple(label for label, tie in near if tie and label != labels[best]),
+        divergences=dict(zip(labels, divergences.tolist(), strict=True)),
+        intervals=dict(zip(labels, between, strict=True)),
+        confidence=confidence,
+    )
+
+
+def _sum_of(terms: Sequence[Floats]) -> Floats:
+    """Return the sum of arrays of one shape."""
+    return np.asarray(np.stack(terms).sum(axis=0))
+
+
+def _column(
+    references: Mapping[Hashable, Sequence[ArrayLike]], label: Hashable, place: int, columns: int
+) -> ArrayLike:
+    if len(references[label]) != columns:
+        raise UsageError(
+            f"reference {label!r} has {len(references[label])} distributions and current has "
+            f"{columns}; give the same ones, in the same order"
+        )
+    return references[label][place]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """One distribution of k cells beside r references."""
+
+    shares: Floats
+    """Shape (r, k): the current one, smoothed towards each."""
+    models: Floats
+    n: float
+    m: Floats
+
+    @property
+    def divergences(self) -> Floats:
+        return np.asarray(kl_divergence(self.shares, self.models))
+
+    @property
+    def comparable(self) -> Floats:
+        """The divergences, without what few rows of a reference add to them."""
+        return np.asarray(self.divergences - (self.models.shape[-1] - 1) / (2 * self.m))
+
+    def spread(self, best: int) -> Floats:
+        """Return the standard error of D(P‖Qᵢ) − D(P‖Q_best) for every i; see :func:`closest`."""
+        ratio = _log(self.models[best]) - _log(self.models)
+        mean = ratio @ self.shares[best]
+        of_current = ((ratio - mean[:, np.newaxis]) ** 2) @ self.shares[best] / self.n
+        of_reference = ((self.shares - self.models) ** 2 / self.models).sum(axis=-1) / self.m
+        first_order = of_current + of_reference + of_reference[best]
+        m, best_m = self.m, self.m[best]
+        second_order = (1 / m + 1 / best_m) / self.n + (1 / m**2 + 1 / best_m**2) / 2
+        variance = np.maximum(first_order, (self.models.shape[-1] - 1) * second_order)
+        variance[best] = 0.0
+        return np.asarray(np.sqrt(variance))
+
+
+def _fit(current: ArrayLike, references: Mapping[Hashable, ArrayLike]) -> _Fit:
+    rows = _rows("current counts", current)
+    tables = [
+        _rows(f"counts of reference {label!r}", counts) for label, counts in references.items()
+    ]
+    for label, table in zip(references, tables, strict=True):
+        if table.size != rows.size:
+            raise DomainError(
+                f"reference {label!r} has {table.size} cells and current has {rows.size}: "
+                "expected the same cells; count both over the same bins"
+            )
+    models = smooth_reference(np.stack(tables))
+    return _Fit(
+        shares=smooth_current(rows, models),
+        models=models,
+        n=float(rows.sum()),
+        m=np.stack(tables).sum(axis=-1),
+    )
+
+
+def _rows(what: str, counts: ArrayLike) -> Floats:
+    rows = nonnegative(what, counts)
+    if rows.ndim != 1:
+        raise DomainError(f"{what}: expected one number per cell, got the shape {rows.shape}")
+    if not rows.any():
+        raise DomainError(f"{what}: there are no rows, so nothing can be told; leave it out")
+    return rows
+
+
+def _two_sided(confidence: float, *, pairs: int) -> float:
+    return -NormalDist().inv_cdf((1 - confidence) / (2 * max(pairs, 1)))
+
+
+def _pair(current: ArrayLike, reference: ArrayLike, axis: int) -> tuple[Floats, Floats]:
+    return aligned(
+        probabilities("current", current, axis), probabilities("reference", reference, axis)
+    )
+
+
+def _supported(current: ArrayLike, reference: ArrayLike, axis: int) -> tuple[Floats, Floats]:
+    ours, theirs = _pair(current, reference, axis)
+    _refuse_where((ours > 0) & (theirs == 0), empty="reference", used="current")
+    return ours, theirs
+
+
+def _refuse_where(wrong: Flags, *, empty: str, used: str) -> None:
+    if wrong.any():
+        raise DomainError(
+            f"{place(first(wrong))} is empty in the {empty} but not in the {used}, so the "
+            "divergence is infinite; smooth the counts first, see kl_drift.smooth"
+        )
+
+
+def _log(values: Floats) -> Floats:
+    """Return ln x, and 0 for 0: every term that needs it carries a factor of 0."""
+    return np.log(values, out=np.zeros_like(values), where=values > 0)
+
+
+def _log_ratio(ours: Floats, theirs: Floats) -> Floats:
+    """Return ln(p/q), keeping its digits near p = q and its range far from it."""
+    gap = ours - theirs
+    near = 2 * np.abs(gap) < theirs
+    relative = np.divide(gap, theirs, out=np.zeros_like(gap), where=near)
+    return np.where(near, np.log1p(relative), _log(ours) - _log(theirs))
+
+
+def _phi(x: Floats) -> Floats:
+    """Return (1 + x) ln(1 + x) − x for −1 ≤ x ≤ 1, by its series where that would cancel."""
+    inside = np.log1p(x, out=np.zeros_like(x), where=x > -1)
+    series = x * x * (1 / 2 - x * (1 / 6 - x * (1 / 12 - x * (1 / 20 - x / 30))))
+    return np.where(np.abs(x) < 1e-3, series, (1 + x) * inside - x)
+
+
+def _excess(ours: Floats, theirs: Floats) -> Floats:
+    """Return p ln(p/q) − p + q for each cell; q·φ((p − q)/q) unless the quotient is large."""
+    gap = ours - theirs
+    near = gap < theirs
+    relative = np.divide(gap, theirs, out=np.zeros_like(gap), where=near)
+    far = ours * (_log(ours) - _log(theirs)) - gap
+    return np.where(near, theirs * _phi(relative), far)
+
+
+def _summed(terms: Floats) -> Nats:
+    """Sum over the cells; a single distribution becomes a float, and −0 becomes 0."""
+    sums = terms.sum(axis=-1) + 0.0
+    return float(sums) if sums.ndim == 0 else sums
