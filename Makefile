@@ -8,7 +8,7 @@ LOWEST := .venv-lowest
 BIN := $(DEV)/bin
 LOWEST_EXTRAS := airflow,alerts,gcs,gx,metrics,report
 LOWEST_LOCK := requirements-airflow-3.2.lock
-TEST_EXTRAS := $(LOWEST_EXTRAS),spark
+TEST_EXTRAS := $(LOWEST_EXTRAS),delta,iceberg,spark
 WORKERS ?= 2
 comma := ,
 
