@@ -124,9 +124,8 @@ def test_a_callback_tells_what_the_task_left_behind(context: Any) -> None:
 
 
 def _summary(name: str) -> dict[str, Any]:
-    from kl_drift.policy import Policy
-
     from kl_drift.airflow._summary import summary_of
+    from kl_drift.judging.policy import Policy
 
     report = compare({name: ["a"] * 900 + ["<b>&"] * 900}, {name: ["a"] * 1_700 + ["c"] * 100})
     return summary_of(report, Policy(), check="c", saved={})
