@@ -14,7 +14,7 @@ from typing import TypeAlias
 from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, save
 from kl_drift.counts.binning import Binning, Categories
 from kl_drift.counts.profile import Profile
-from kl_drift.counts.selection import Judge, Selection, as_pair
+from kl_drift.counts.selection import Aspect, Selection, as_pair
 from kl_drift.engines.profiling import Progress, fit_profile, scan_profile
 from kl_drift.engines.source import Readable, open_source, read_here, rereadable
 from kl_drift.errors import PairError, PlanError, UsageError
@@ -26,7 +26,7 @@ from kl_drift.judging.limits import MIN_SNAPSHOTS, LearnedLimits
 from kl_drift.judging.nearest import closest_profile
 from kl_drift.judging.policy import Policy
 from kl_drift.judging.report import Report
-from kl_drift.lookback import Past, look_back, references_then, refuse_other_limits
+from kl_drift.lookback import Hindsight, look_back, refuse_other_limits, replay_references
 from kl_drift.plan.draft import draft_plan
 from kl_drift.plan.plan import Output, Plan, load_plan
 from kl_drift.snapshot import Snapshot
@@ -44,7 +44,7 @@ def fit(
     *,
     columns: Columns = None,
     bins: Bins = None,
-    judge: Mapping[str, Judge | Sequence[Judge]] | None = None,
+    judge: Mapping[str, Aspect | Sequence[Aspect]] | None = None,
     pairs: Pairs = (),
     progress: Progress | None = None,
 ) -> Profile:
@@ -164,18 +164,18 @@ def compare(
         If the two profiles were counted over different bins.
     """
     method = parse_smoothing(smoothing)
-    then = as_profile(reference)
-    now = as_profile(current)
-    if isinstance(then, Profile):
+    reference = as_profile(reference)
+    current = as_profile(current)
+    if isinstance(reference, Profile):
         if columns is not None or pairs:
             raise UsageError("columns and pairs are chosen when the reference is fitted: fit again")
     else:
-        then = fit(then, columns=columns, pairs=pairs, progress=progress)
-    if not isinstance(now, Profile):
-        now = scan(now, like=then, progress=progress)
+        reference = fit(reference, columns=columns, pairs=pairs, progress=progress)
+    if not isinstance(current, Profile):
+        current = scan(current, like=reference, progress=progress)
     if learned is not None:
-        refuse_other_limits(learned, then, method, choice=learned.choice)
-    return compare_profiles(now, then, policy or Policy(), method, learned)
+        refuse_other_limits(learned, reference, method, choice=learned.choice)
+    return compare_profiles(current, reference, policy or Policy(), method, learned)
 
 
 def closest_reference(
@@ -247,7 +247,7 @@ def _as_of(data: Readable) -> str:
 def _selection(
     columns: Columns,
     bins: Bins,
-    judge: Mapping[str, Judge | Sequence[Judge]] | None,
+    judge: Mapping[str, Aspect | Sequence[Aspect]] | None,
     pairs: Pairs,
 ) -> Selection:
     selection = _include(columns)
@@ -316,14 +316,14 @@ def check(
     """
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
-    now, report = judge(plan, current=current, as_of=as_of, progress=progress)
-    _write(plan.output, now, report)
+    profile, report = examine(plan, current=current, as_of=as_of, progress=progress)
+    _write(plan.output, profile, report)
     if plan.history:
-        History.open(plan.history).add(plan.name, now, report)
+        History.open(plan.history).add(plan.name, profile, report)
     return report
 
 
-def judge(
+def examine(
     plan: Plan,
     *,
     current: Profile | Readable | None = None,
@@ -342,17 +342,19 @@ def judge(
         raise PlanError(
             f"{plan.path}: names no current snapshot; add  current:  or give current= (--current)"
         )
-    now = as_profile(current)
-    as_of = _day_of(plan, now, as_of)
+    current = as_profile(current)
+    as_of = _day_of(plan, current, as_of)
     fixed = _reference_of(plan, progress)
     plan.check_columns(fixed.columns)
-    if not isinstance(now, Profile):
-        now = scan_profile(open_source(now), fixed, as_of, progress)
-    now = replace(now, as_of=as_of)
+    if not isinstance(current, Profile):
+        current = scan_profile(open_source(current), fixed, as_of, progress)
+    current = replace(current, as_of=as_of)
     history = History.open(plan.history) if plan.history else None
     candidates = _candidates(plan, fixed, progress)
-    past = look_back(plan, fixed, now, history, candidates)
-    return now, _judged(plan, now, past, fitted=same_counts(past.against.profile, fixed))
+    hindsight = look_back(plan, fixed, current, history, candidates)
+    return current, _judge(
+        plan, current, hindsight, fitted=same_counts(hindsight.against.profile, fixed)
+    )
 
 
 def _day_of(plan: Plan, current: Profile | Readable, stated: str) -> str:
@@ -382,16 +384,16 @@ def _like(data: Profile | Readable, reference: Profile, progress: Progress | Non
     return data if isinstance(data, Profile) else scan(data, like=reference, progress=progress)
 
 
-def _judged(plan: Plan, current: Profile, past: Past, *, fitted: bool) -> Report:
-    against = past.against
+def _judge(plan: Plan, current: Profile, hindsight: Hindsight, *, fitted: bool) -> Report:
+    against = hindsight.against
     report = compare_profiles(
         current,
         against.profile,
         plan.policy,
         plan.smoothing,
-        past.learned,
+        hindsight.learned,
         fitted=fitted,
-        trends=past.trends,
+        trends=hindsight.trends,
     )
     reference = replace(
         report.reference,
@@ -438,20 +440,20 @@ def calibrate(
     """
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
-    then = _reference_of(plan, progress)
-    past = [_like(profile, then, progress) for profile in map(as_profile, snapshots)]
+    reference = _reference_of(plan, progress)
+    past = [_like(profile, reference, progress) for profile in map(as_profile, snapshots)]
     if len(past) - len(leave_out) < MIN_SNAPSHOTS:
         raise UsageError(
             f"{len(past) - len(leave_out)} snapshots are too few to learn limits from; "
             f"give at least {MIN_SNAPSHOTS}"
         )
-    budget = plan.calibration.budget(len(then.counted))
-    against = references_then(
-        plan, past, _candidates(plan, then, progress), without=places_meant(past, leave_out)
+    budget = plan.calibration.budget(len(reference.counted))
+    against = replay_references(
+        plan, past, _candidates(plan, reference, progress), without=places_meant(past, leave_out)
     )
     learned = learn(
         past,
-        then,
+        reference,
         budget=budget,
         leave_out=leave_out,
         smoothing=plan.smoothing,
@@ -460,7 +462,7 @@ def calibrate(
     )
     said = replay(
         past,
-        then,
+        reference,
         budget=budget,
         leave_out=leave_out,
         smoothing=plan.smoothing,
@@ -470,11 +472,11 @@ def calibrate(
 
 
 def _reference_of(plan: Plan, progress: Progress | None) -> Profile:
-    then = as_profile(plan.reference)
-    if isinstance(then, Profile):
-        return then
+    reference = as_profile(plan.reference)
+    if isinstance(reference, Profile):
+        return reference
     try:
-        return fit(then, columns=plan.selection, progress=progress)
+        return fit(reference, columns=plan.selection, progress=progress)
     except PairError as error:
         raise plan.located(error) from error
 

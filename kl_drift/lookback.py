@@ -22,7 +22,7 @@ from kl_drift.statistics.smoothing import Smoothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Hindsight:
     """What a check knows before it judges.
 
     Parameters
@@ -46,7 +46,7 @@ def look_back(
     current: Profile,
     history: History | None,
     candidates: Mapping[str, Profile],
-) -> Past:
+) -> Hindsight:
     """Return what is compared with, and what is ordinary in that comparison.
 
     Parameters
@@ -77,7 +77,7 @@ def look_back(
         against = choose_reference(plan.choice, fixed, current, earlier)
     else:
         against = Against(profile=fixed, source=", ".join(fixed.sources))
-    return Past(
+    return Hindsight(
         against=against,
         learned=_learned(plan, fixed, earlier, against, candidates),
         trends=_trends(plan, fixed, current, earlier),
@@ -96,7 +96,7 @@ def _closest(candidates: Mapping[str, Profile], current: Profile) -> Against:
     )
 
 
-def references_then(
+def replay_references(
     plan: Plan,
     profiles: Sequence[Profile],
     candidates: Mapping[str, Profile],
@@ -155,7 +155,7 @@ def _learned(
         fixed,
         budget=plan.calibration.budget(len(fixed.counted)),
         smoothing=plan.smoothing,
-        against=references_then(plan, earlier, candidates, since=since) if chosen else None,
+        against=replay_references(plan, earlier, candidates, since=since) if chosen else None,
         choice=plan.chooses if chosen else "",
     )
 

@@ -508,27 +508,27 @@ def assert_profiles_equal(actual: Profile, expected: Profile) -> None:
         return
     lines = [*_field_lines("", actual, expected, ("rows", "sources", "as_of"))]
     for name in sorted(actual.columns.keys() | expected.columns.keys()):
-        ours, theirs = actual.columns.get(name), expected.columns.get(name)
-        if ours is None or theirs is None:
-            lines.append(f"column {name!r}: {'missing' if ours is None else 'not expected'}")
+        found, wanted = actual.columns.get(name), expected.columns.get(name)
+        if found is None or wanted is None:
+            lines.append(f"column {name!r}: {'missing' if found is None else 'not expected'}")
         else:
-            lines += _column_lines(f"column {name!r}: ", ours, theirs)
+            lines += _column_lines(f"column {name!r}: ", found, wanted)
     raise AssertionError("the profiles differ:\n  " + "\n  ".join(lines))
 
 
 def _column_lines(where: str, actual: ColumnProfile, expected: ColumnProfile) -> Iterator[str]:
     rest = [field.name for field in fields(ColumnProfile) if field.name != "histogram"]
     yield from _field_lines(where, actual, expected, rest)
-    ours, theirs = actual.histogram, expected.histogram
-    if ours is None or theirs is None:
-        if ours is not theirs:
-            yield f"{where}{'not counted' if ours is None else 'counted'}, unlike expected"
-    elif ours.bins != theirs.bins:
-        yield f"{where}bins are {ours.bins.to_dict()}, expected {theirs.bins.to_dict()}"
+    found, wanted = actual.histogram, expected.histogram
+    if found is None or wanted is None:
+        if found is not wanted:
+            yield f"{where}{'not counted' if found is None else 'counted'}, unlike expected"
+    elif found.bins != wanted.bins:
+        yield f"{where}bins are {found.bins.to_dict()}, expected {wanted.bins.to_dict()}"
     else:
-        for cell, (found, wanted) in enumerate(zip(ours.counts, theirs.counts, strict=True)):
-            if found != wanted:
-                yield f"{where}{ours.bins.label(cell)}: {found:,} rows, expected {wanted:,}"
+        for cell, (rows, meant) in enumerate(zip(found.counts, wanted.counts, strict=True)):
+            if rows != meant:
+                yield f"{where}{found.bins.label(cell)}: {rows:,} rows, expected {meant:,}"
 
 
 def _field_lines(where: str, actual: _T, expected: _T, names: Sequence[str]) -> Iterator[str]:

@@ -112,7 +112,7 @@ def merge_profiles(task: Any, context: Mapping[str, Any]) -> Summary:
 
 def check_drift(task: Any, context: Mapping[str, Any]) -> Summary:
     """Check, write the report, and tell log, XCom, assets and metrics what was found."""
-    from kl_drift.api import judge
+    from kl_drift.api import examine
     from kl_drift.render.terminal import to_text
 
     _outcome.check_actions(
@@ -121,7 +121,7 @@ def check_drift(task: Any, context: Mapping[str, Any]) -> Summary:
     plan = plan_of(task, context)
     current = _current(task)
     outputs = _outputs(task, plan, current)
-    profile, report = judge(plan, current=current, as_of=task.as_of or "")
+    profile, report = examine(plan, current=current, as_of=task.as_of or "")
     saved = _write(task, context, outputs, profile, report)
     if plan.history:
         _record(plan, profile, report)

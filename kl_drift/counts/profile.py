@@ -197,11 +197,11 @@ class Profile:
     def _refuse_other_bins(self, other: Profile) -> None:
         if self.bins_digest == other.bins_digest:
             return
-        mine, theirs = self.counted, other.counted
+        counted, others = self.counted, other.counted
         differ = sorted(
             name
-            for name in mine.keys() | theirs.keys()
-            if name not in mine or name not in theirs or mine[name].bins != theirs[name].bins
+            for name in counted.keys() | others.keys()
+            if name not in counted or name not in others or counted[name].bins != others[name].bins
         )
         raise BinsMismatchError(
             f"these profiles were counted over different bins ({self.bins_digest[:12]} and "

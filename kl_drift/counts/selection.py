@@ -24,7 +24,7 @@ from kl_drift.errors import (
     did_you_mean,
 )
 
-Judge: TypeAlias = Literal["value", "hour", "weekday", "age"]
+Aspect: TypeAlias = Literal["value", "hour", "weekday", "age"]
 """What of a date or a timestamp is judged: itself, its hour, its weekday, its age."""
 
 TypeName: TypeAlias = Literal[
@@ -70,7 +70,7 @@ class Selection:
         How the others are.
     bins : mapping of str to Binning
         Another way for some columns, by name or pattern; the first that fits is taken.
-    judge : mapping of str to tuple of Judge
+    judge : mapping of str to tuple of Aspect
         What is judged of dates and timestamps, by name.
     pairs : tuple of (str, str)
         Columns that are judged together as well, by the names they are judged under.
@@ -82,7 +82,7 @@ class Selection:
     numeric: Quantiles | Uniform | Edges = field(default_factory=Quantiles)
     categories: Categories = field(default_factory=Categories)
     bins: Mapping[str, Binning] = field(default_factory=dict)
-    judge: Mapping[str, tuple[Judge, ...]] = field(default_factory=dict)
+    judge: Mapping[str, tuple[Aspect, ...]] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -299,11 +299,11 @@ def _as_wanted(
 
 
 def _wanted(
-    name: str, kind: pa.DataType, family: Family, how: Judge, selection: Selection
+    name: str, kind: pa.DataType, family: Family, how: Aspect, selection: Selection
 ) -> Wanted:
-    if how not in get_args(Judge):
+    if how not in get_args(Aspect):
         raise UsageError(
-            f"column {name!r}: judge {how!r} is unknown; known: {', '.join(get_args(Judge))}"
+            f"column {name!r}: judge {how!r} is unknown; known: {', '.join(get_args(Aspect))}"
         )
     if family == "date" and how in ("hour", "age"):
         raise ColumnTypeError(

@@ -165,8 +165,8 @@ def _finding(
 ) -> dict[str, Any]:
     config = each.expectation_config
     if config is not None and config.type in TYPES:
-        ours = outcome(each, run)
-        return {**ours.to_dict(), "reason": "; ".join(ours.lines)}
+        judged = outcome(each, run)
+        return {**judged.to_dict(), "reason": "; ".join(judged.lines)}
     return _of_others(each, run)
 
 

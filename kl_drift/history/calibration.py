@@ -43,7 +43,7 @@ from kl_drift.judging.limits import (
     LearnedLimits,
     LimitPoint,
 )
-from kl_drift.judging.measurement import expected_shares
+from kl_drift.judging.measurement import smooth_expected
 from kl_drift.statistics.checks import Flags, Floats
 from kl_drift.statistics.divergence import kl_divergence
 from kl_drift.statistics.scatter import (
@@ -283,10 +283,10 @@ def _stacked(columns: dict[str, Floats], grid: tuple[int, ...], rows: Counts) ->
 def _pairs(past: Past, name: str) -> list[tuple[Histogram, Histogram] | None]:
     """Return a column of each snapshot, and of what that is compared with; None if one has none."""
     found = (
-        (histogram_of(now, name), histogram_of(then, name))
-        for now, then in zip(past.profiles, past.against, strict=True)
+        (histogram_of(current, name), histogram_of(reference, name))
+        for current, reference in zip(past.profiles, past.against, strict=True)
     )
-    return [(now, then) if now and then else None for now, then in found]
+    return [(current, reference) if current and reference else None for current, reference in found]
 
 
 def _column(
@@ -298,9 +298,11 @@ def _column(
     """Return the KL of one column and of its null flag, each of shape (1 + G, T)."""
     there = [pair is not None for pair in pairs]
     found = [pair for pair in pairs if pair]
-    counts = np.stack([_sizes(now, grid) for now, _ in found], axis=1)
+    counts = np.stack([_sizes(current, grid) for current, _ in found], axis=1)
     contained = np.array(past.inside)[there, np.newaxis]
-    rest = np.array([then.counts for _, then in found]) - np.where(contained, counts[0], 0)
+    rest = np.array([reference.counts for _, reference in found]) - np.where(
+        contained, counts[0], 0
+    )
     bins = found[0][0].bins
     expected = _expected(bins, rest, smoothing, np.array(past.fitted)[there])
     shares = smooth_current(counts, expected, smoothing)
@@ -319,7 +321,7 @@ def _expected(bins: Bins | PairBins, rest: Counts, smoothing: Smoothing, fitted:
         return smooth_reference(rest, smoothing)
     parts = (Histogram(bins=bins, counts=tuple(map(int, row))) for row in rest)
     shares = [
-        expected_shares(part, smoothing, fitted=its)
+        smooth_expected(part, smoothing, fitted=its)
         for part, its in zip(parts, fitted.tolist(), strict=True)
     ]
     return np.array(shares)

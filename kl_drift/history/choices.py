@@ -118,10 +118,10 @@ class ReferenceChoice:
             )
         dated = [(profile, _day(profile.as_of)) for profile in earlier]
         if self.kind == "same_weekday":
-            same = [each for each, then in dated if then and then.weekday() == day.weekday()]
+            same = [each for each, date in dated if date and date.weekday() == day.weekday()]
             return tuple(same[-self.count :])
         wanted = (day.year - 1, day.month)
-        return tuple(each for each, then in dated if then and (then.year, then.month) == wanted)
+        return tuple(each for each, date in dated if date and (date.year, date.month) == wanted)
 
     def of(self, current: Profile, earlier: Sequence[Profile]) -> Profile | None:
         """Return the reference of a snapshot: what is chosen, merged; ``None``: there are too few.

@@ -135,13 +135,13 @@ def places_meant(history: Sequence[Profile], leave_out: Collection[str]) -> set[
 
 
 def _refuse_other_bins(profile: Profile, reference: Profile) -> None:
-    for name, then in reference.counted.items():
-        now = profile.columns.get(name)
-        if now and now.histogram and now.histogram.bins != then.bins:
+    for name, expected in reference.counted.items():
+        column = profile.columns.get(name)
+        if column and column.histogram and column.histogram.bins != expected.bins:
             raise BinsMismatchError(
                 f"the snapshot {_label(profile) or 'without a name'} was counted over other bins "
-                f"than the reference (column {name!r}: {now.histogram.bins.digest[:12]} and "
-                f"{then.bins.digest[:12]}); scan it like this reference"
+                f"than the reference (column {name!r}: {column.histogram.bins.digest[:12]} and "
+                f"{expected.bins.digest[:12]}); scan it like this reference"
             )
 
 
@@ -179,8 +179,7 @@ def _meant(
 
 def same_counts(profile: Profile, reference: Profile) -> bool:
     """Say whether two profiles counted the same."""
-    mine, theirs = profile.counted, reference.counted
-    return profile.rows == reference.rows and mine == theirs
+    return profile.rows == reference.rows and profile.counted == reference.counted
 
 
 def _inside(profiles: Sequence[Profile], reference: Profile) -> tuple[bool, ...]:
@@ -191,8 +190,8 @@ def _inside(profiles: Sequence[Profile], reference: Profile) -> tuple[bool, ...]
     ]
     parts = [profile for profile, candidate in zip(profiles, named, strict=True) if candidate]
     fits = all(
-        bool(np.all(_total(parts, name, then) <= np.array(then.counts)))
-        for name, then in reference.counted.items()
+        bool(np.all(_total(parts, name, whole) <= np.array(whole.counts)))
+        for name, whole in reference.counted.items()
     )
     return tuple(candidate and fits for candidate in named)
 

@@ -14,7 +14,7 @@ from kl_drift.errors import DomainError, UsageError
 from kl_drift.history.calibration import learn
 from kl_drift.history.past import histogram_of
 from kl_drift.judging.limits import MIN_SNAPSHOTS, REMEMBERED, Budget, LearnedLimits, Trend
-from kl_drift.judging.measurement import probabilities
+from kl_drift.judging.measurement import smooth_histograms
 from kl_drift.statistics.divergence import kl_divergence
 from kl_drift.statistics.smoothing import Smoothing
 
@@ -63,8 +63,10 @@ def find_trends(
     learned = learn(before, reference, budget=budget, smoothing=smoothing)
     since = [*earlier[first:], current]
     found = {
-        name: ewma_trend(learned, name, *_distances(since, name, then, smoothing), weight=weight)
-        for name, then in reference.counted.items()
+        name: ewma_trend(
+            learned, name, *_distances(since, name, histogram, smoothing), weight=weight
+        )
+        for name, histogram in reference.counted.items()
     }
     return {name: trend for name, trend in found.items() if trend is not None}
 
@@ -74,7 +76,7 @@ def _distances(
 ) -> tuple[list[float], list[int]]:
     """Return KL and rows of each snapshot that counted the column."""
     counted = [each for profile in profiles if (each := histogram_of(profile, name)) and each.rows]
-    kl = [float(kl_divergence(*probabilities(each, reference, smoothing))) for each in counted]
+    kl = [float(kl_divergence(*smooth_histograms(each, reference, smoothing))) for each in counted]
     return kl, [each.rows for each in counted]
 
 

@@ -26,9 +26,9 @@ from kl_drift.judging.measurement import (
     Divergences,
     Noise,
     cell_terms,
-    divergences,
-    noise,
-    probabilities,
+    measure_divergences,
+    measure_noise,
+    smooth_histograms,
 )
 from kl_drift.judging.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
 from kl_drift.judging.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
@@ -62,7 +62,7 @@ def compare_profiles(
     policy : Policy
         The limits.
     smoothing : Smoothing
-        How counts become positive probabilities.
+        How counts become positive smooth_histograms.
     learned : LearnedLimits, optional
         What the columns' own snapshots stay below; over the same bins.
     fitted : bool
@@ -84,14 +84,15 @@ def compare_profiles(
     judged: list[ColumnReport] = []
     unjudged: list[Unjudged] = []
     for name in sorted(reference.columns.keys() | current.columns.keys()):
-        then, now = reference.columns.get(name), current.columns.get(name)
-        if then and now and then.histogram and now.histogram:
-            compared[name] = _compared(name, now, then, policy.of(name), smoothing, fitted=fitted)
-        elif finding := _finding(name, now, then):
-            judged.append(_found(name, finding, current, reference))
-        elif then and then.reason != NOT_SELECTED:
-            unjudged.append(_left(name, current, reference))
-    judged += _judged(compared, policy, learned, trends or {})
+        found, expected = current.columns.get(name), reference.columns.get(name)
+        if found and expected and found.histogram and expected.histogram:
+            limits = policy.of(name)
+            compared[name] = _measure(name, found, expected, limits, smoothing, fitted=fitted)
+        elif finding := _finding(name, found, expected):
+            judged.append(_report_finding(name, finding, current, reference))
+        elif expected and expected.reason != NOT_SELECTED:
+            unjudged.append(_report_unjudged(name, current, reference))
+    judged += _judge(compared, policy, learned, trends or {})
     return Report(
         current=_side(current),
         reference=_side(reference),
@@ -119,30 +120,33 @@ def _side(profile: Profile) -> Side:
     )
 
 
-def _finding(name: str, now: ColumnProfile | None, then: ColumnProfile | None) -> Finding:
+def _finding(name: str, current: ColumnProfile | None, reference: ColumnProfile | None) -> Finding:
     """Say what is wrong with a column that is not counted on both sides; empty: nothing."""
-    if then is None:
+    if reference is None:
         return "new"
-    if then.reason == NOT_SELECTED:
+    if reference.reason == NOT_SELECTED:
         return ""
-    if now is None:
-        return "" if then.reason == PARTITION_KEY else "missing"
-    if now.reason.startswith(TYPE_CHANGED):
+    if current is None:
+        return "" if reference.reason == PARTITION_KEY else "missing"
+    if current.reason.startswith(TYPE_CHANGED):
         return TYPE_CHANGED
-    if then.histogram is not None:
+    if reference.histogram is not None:
         raise BinsMismatchError(
             f"column {name!r} was counted in the reference, not in the current profile "
-            f"({now.reason}); scan the current snapshot like this reference"
+            f"({current.reason}); scan the current snapshot like this reference"
         )
     return ""
 
 
-def _found(name: str, finding: Finding, current: Profile, reference: Profile) -> ColumnReport:
-    now, then = current.columns.get(name), reference.columns.get(name)
+def _report_finding(
+    name: str, finding: Finding, current: Profile, reference: Profile
+) -> ColumnReport:
+    found, expected = current.columns.get(name), reference.columns.get(name)
+    kind = (found or expected or ColumnProfile(type="")).type
     detail = {
-        "missing": f"missing from the current snapshot; {then and then.type} in the reference",
-        "new": f"not in the reference; now {now and now.type}",
-        "type changed": now.reason if now else "",
+        "missing": f"missing from the current snapshot; {kind} in the reference",
+        "new": f"not in the reference; now {kind}",
+        "type changed": found.reason if found else "",
     }[finding]
     verdict = decide_finding(finding, detail)
     return ColumnReport(
@@ -150,22 +154,22 @@ def _found(name: str, finding: Finding, current: Profile, reference: Profile) ->
         status=verdict.status,
         reason=verdict.reason,
         finding=finding,
-        type=(now or then or ColumnProfile(type="")).type,
-        current_rows=current.rows if now else 0,
-        reference_rows=reference.rows if then else 0,
+        type=kind,
+        current_rows=current.rows if found else 0,
+        reference_rows=reference.rows if expected else 0,
     )
 
 
-def _left(name: str, current: Profile, reference: Profile) -> Unjudged:
-    now, then = current.columns.get(name), reference.columns[name]
+def _report_unjudged(name: str, current: Profile, reference: Profile) -> Unjudged:
+    found, expected = current.columns.get(name), reference.columns[name]
     return Unjudged(
         name=name,
-        type=then.type,
-        reason=then.reason,
-        reference_range=str(then.range or ""),
-        current_range=str((now and now.range) or ""),
-        reference_nulls=_known_nulls(then, reference.rows),
-        current_nulls=_known_nulls(now, current.rows),
+        type=expected.type,
+        reason=expected.reason,
+        reference_range=str(expected.range or ""),
+        current_range=str((found and found.range) or ""),
+        reference_nulls=_known_nulls(expected, reference.rows),
+        current_nulls=_known_nulls(found, current.rows),
     )
 
 
@@ -184,8 +188,8 @@ def _share(rows: int, total: int) -> float | None:
 class _Compared:
     """A column counted on both sides, measured and not yet judged."""
 
-    now: ColumnProfile
-    then: ColumnProfile
+    current_column: ColumnProfile
+    reference_column: ColumnProfile
     current: Histogram
     reference: Histogram
     divergences: Divergences
@@ -193,16 +197,16 @@ class _Compared:
     cells: tuple[CellChange, ...]
 
 
-def _compared(
+def _measure(
     name: str,
-    now: ColumnProfile,
-    then: ColumnProfile,
+    current_column: ColumnProfile,
+    reference_column: ColumnProfile,
     limits: Policy,
     smoothing: Smoothing,
     *,
     fitted: bool,
 ) -> _Compared:
-    current, reference = now.histogram, then.histogram
+    current, reference = current_column.histogram, reference_column.histogram
     assert current is not None  # noqa: S101 - narrows the type; the caller has checked
     assert reference is not None  # noqa: S101 - narrows the type; the caller has checked
     if current.bins != reference.bins:
@@ -210,10 +214,10 @@ def _compared(
             f"column {name!r} was counted over bins {current.bins.digest[:12]}, the reference over "
             f"{reference.bins.digest[:12]}; scan the current snapshot like this reference"
         )
-    found, expected = probabilities(current, reference, smoothing, fitted=fitted)
+    found, expected = smooth_histograms(current, reference, smoothing, fitted=fitted)
     shape = reference.bins.shape if isinstance(reference.bins, PairBins) else None
-    measured = divergences(found, expected, reference.bins.null_cell, shape)
-    left = noise(
+    measured = measure_divergences(found, expected, reference.bins.null_cell, shape)
+    left = measure_noise(
         current,
         reference,
         threshold=limits.warn,
@@ -222,23 +226,23 @@ def _compared(
         fitted=fitted,
     )
     return _Compared(
-        now=now,
-        then=then,
+        current_column=current_column,
+        reference_column=reference_column,
         current=current,
         reference=reference,
         divergences=measured,
-        noise=None if left is None else _around(measured.kl, left),
+        noise=None if left is None else _widen(measured.kl, left),
         cells=_cells(current, reference, *cell_terms(found, expected)),
     )
 
 
-def _around(kl: float, noise: Noise) -> Noise:
+def _widen(kl: float, noise: Noise) -> Noise:
     """Widen the interval, if need be, to hold the headline: smoothing may put it just outside."""
     lower, upper = noise.interval
     return replace(noise, interval=(min(lower, kl), max(upper, kl)))
 
 
-def _judged(
+def _judge(
     compared: Mapping[str, _Compared],
     policy: Policy,
     learned: LearnedLimits | None,
@@ -246,8 +250,8 @@ def _judged(
 ) -> Iterator[ColumnReport]:
     """Judge the columns, all of them together where chances must be adjusted for their number."""
     measured = {name: each.noise for name, each in compared.items() if each.noise is not None}
-    above = _adjusted({name: each.p_above for name, each in measured.items()})
-    equal = _adjusted({name: each.p_value for name, each in measured.items()})
+    above = _adjust({name: each.p_above for name, each in measured.items()})
+    equal = _adjust({name: each.p_value for name, each in measured.items()})
     for name, each in compared.items():
         detected = equal.get(name, 1.0) < _CERTAIN
         evidence = replace(_evidence(each, detected), trend=trends.get(name))
@@ -267,7 +271,7 @@ def _judged(
         )
 
 
-def _adjusted(chances: Mapping[str, float]) -> dict[str, float]:
+def _adjust(chances: Mapping[str, float]) -> dict[str, float]:
     if not chances:
         return {}
     adjusted = benjamini_hochberg(list(chances.values()))
@@ -302,12 +306,12 @@ def _column_report(
     name: str, each: _Compared, verdict: Verdict, design_effect: float
 ) -> ColumnReport:
     current, reference = each.current, each.reference
-    unseen = sorted(each.now.unseen.items(), key=lambda item: (-item[1], item[0]))
+    unseen = sorted(each.current_column.unseen.items(), key=lambda item: (-item[1], item[0]))
     return ColumnReport(
         name=name,
         status=verdict.status,
         reason=verdict.reason,
-        type=each.now.type,
+        type=each.current_column.type,
         current_rows=current.rows,
         reference_rows=reference.rows,
         current_nulls=_share(current.nulls, current.rows),
@@ -319,8 +323,10 @@ def _column_report(
         new_levels=tuple(
             LevelChange(level=level, share=rows / current.rows) for level, rows in unseen
         ),
-        vanished_levels=tuple(vanished_levels(each.now, each.then)),
-        beyond=tuple(rows_beyond(each.now, each.then, design_effect=design_effect)),
+        vanished_levels=tuple(vanished_levels(each.current_column, each.reference_column)),
+        beyond=tuple(
+            rows_beyond(each.current_column, each.reference_column, design_effect=design_effect)
+        ),
     )
 
 
@@ -359,7 +365,7 @@ def _runs(cells: tuple[CellChange, ...], reference: Histogram) -> Iterator[CellC
     directions = _directions(cells[:ordered])
     for _, run in groupby(range(ordered), key=directions.__getitem__):
         first, last = _sharpest(list(run), cells, reference.rows)
-        yield _joined(bins.label(first, last), cells[first : last + 1])
+        yield _join(bins.label(first, last), cells[first : last + 1])
     for cell in range(ordered, bins.cells):
         yield cells[cell]
 
@@ -375,17 +381,17 @@ def _directions(cells: tuple[CellChange, ...]) -> list[bool]:
 
 def _sharpest(run: list[int], cells: tuple[CellChange, ...], rows: int) -> tuple[int, int]:
     """Return the ends of the stretch of a run that, as one cell, would diverge most."""
-    then = np.cumsum([0.0, *(cells[cell].reference for cell in run)])
-    now = np.cumsum([0.0, *(cells[cell].current for cell in run)])
+    reference = np.cumsum([0.0, *(cells[cell].reference for cell in run)])
+    current = np.cumsum([0.0, *(cells[cell].current for cell in run)])
     first, last = np.triu_indices(len(run))
-    expected = np.maximum(then[last + 1] - then[first], 0.5 / max(rows, 1))
-    found = now[last + 1] - now[first]
+    expected = np.maximum(reference[last + 1] - reference[first], 0.5 / max(rows, 1))
+    found = current[last + 1] - current[first]
     merged = found * np.log(np.maximum(found, _TINY) / expected) - found + expected
     best = int(np.argmax(merged))
-    return _opened(run[first[best]], run[last[best]], cells, run)
+    return _open_ends(run[first[best]], run[last[best]], cells, run)
 
 
-def _opened(
+def _open_ends(
     first: int, last: int, cells: tuple[CellChange, ...], run: list[int]
 ) -> tuple[int, int]:
     """Add the empty cells at the ends of a run: "135 or more" says more than "135 to 1301".
@@ -405,7 +411,7 @@ def _empty(cell: CellChange) -> bool:
     return cell.reference == cell.current == 0
 
 
-def _joined(label: str, run: tuple[CellChange, ...]) -> CellChange:
+def _join(label: str, run: tuple[CellChange, ...]) -> CellChange:
     return CellChange(
         label=label,
         reference=math.fsum(cell.reference for cell in run),

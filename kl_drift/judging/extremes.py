@@ -14,20 +14,20 @@ from kl_drift.judging.report import UNLIKELY, Beyond, LevelChange, Outside
 from kl_drift.statistics.inference import p_value_beyond, p_value_vanished
 
 
-def vanished_levels(now: ColumnProfile, then: ColumnProfile) -> Iterator[LevelChange]:
+def vanished_levels(current: ColumnProfile, reference: ColumnProfile) -> Iterator[LevelChange]:
     """Yield kept levels that are gone although chance would hardly leave them out."""
-    current, reference = now.histogram, then.histogram
-    if not (current and reference and isinstance(reference.bins, CategoryBins)):
+    counted, expected = current.histogram, reference.histogram
+    if not (counted and expected and isinstance(expected.bins, CategoryBins)):
         return
-    for cell, level in enumerate(reference.bins.levels):
-        share = reference.counts[cell] / max(reference.rows, 1)
-        gone = current.counts[cell] == 0 < reference.counts[cell]
-        if gone and p_value_vanished(share, current.rows) < UNLIKELY:
+    for cell, level in enumerate(expected.bins.levels):
+        share = expected.counts[cell] / max(expected.rows, 1)
+        gone = counted.counts[cell] == 0 < expected.counts[cell]
+        if gone and p_value_vanished(share, counted.rows) < UNLIKELY:
             yield LevelChange(level=level, share=share)
 
 
 def rows_beyond(
-    now: ColumnProfile, then: ColumnProfile, *, design_effect: float = 1.0
+    current: ColumnProfile, reference: ColumnProfile, *, design_effect: float = 1.0
 ) -> Iterator[Beyond]:
     """Yield what lies below the reference's smallest value and above its largest.
 
@@ -38,19 +38,19 @@ def rows_beyond(
 
     Parameters
     ----------
-    now, then : ColumnProfile
+    current, reference : ColumnProfile
         Counted over the same bins.
     design_effect : float
         How many rows carry the information of one independent row.
     """
-    current, reference = now.histogram, then.histogram
-    if not (current and reference and then.range and isinstance(reference.bins, NumericBins)):
+    counted, expected = current.histogram, reference.histogram
+    if not (counted and expected and reference.range and isinstance(expected.bins, NumericBins)):
         return
-    bins, (low, high) = reference.bins, (then.range.minimum, then.range.maximum)
-    values = [sum(side.counts[: bins.value_cells]) for side in (current, reference)]
+    bins, (low, high) = expected.bins, (reference.range.minimum, reference.range.maximum)
+    values = [sum(side.counts[: bins.value_cells]) for side in (counted, expected)]
     for cell, side in _outer(bins):
-        rows = current.counts[cell]
-        if not rows or reference.counts[cell]:
+        rows = counted.counts[cell]
+        if not rows or expected.counts[cell]:
             continue
         extreme = bins.text(low if side == "below" else high)
         tight = bins.edges[0] == low if side == "below" else bins.edges[-1] == successor(high)
@@ -59,8 +59,8 @@ def rows_beyond(
             cell=f"{side} {extreme}" if tight else bins.label(cell),
             extreme=extreme,
             rows=rows,
-            share=rows / current.rows,
-            infinite=not _finite(bins, side, now.range),
+            share=rows / counted.rows,
+            infinite=not _finite(bins, side, current.range),
             p_value=float(p_value_beyond(rows, *values, design_effect=design_effect)),
         )
 

@@ -91,15 +91,15 @@ class Noise:
     p_above: float
 
 
-def probabilities(
+def smooth_histograms(
     current: Histogram, reference: Histogram, smoothing: Smoothing, *, fitted: bool = True
 ) -> tuple[Floats, Floats]:
-    """Return the smoothed probabilities, current first; see :func:`expected_shares`."""
-    expected = expected_shares(reference, smoothing, fitted=fitted)
+    """Return the smoothed probabilities, current first; see :func:`smooth_expected`."""
+    expected = smooth_expected(reference, smoothing, fitted=fitted)
     return smooth_current(np.asarray(current.counts, np.float64), expected, smoothing), expected
 
 
-def expected_shares(reference: Histogram, smoothing: Smoothing, *, fitted: bool = True) -> Floats:
+def smooth_expected(reference: Histogram, smoothing: Smoothing, *, fitted: bool = True) -> Floats:
     """Return the smoothed probabilities of a reference.
 
     Parameters
@@ -128,57 +128,56 @@ def _with_new_levels(reference: Histogram) -> Floats:
     )
 
 
-def divergences(
-    now: Floats, then: Floats, null: int, shape: tuple[int, int] | None = None
+def measure_divergences(
+    current: Floats, reference: Floats, null: int, shape: tuple[int, int] | None = None
 ) -> Divergences:
-    """Measure how far ``now`` is from ``then``.
+    """Measure how far the current distribution is from the reference.
 
     Parameters
     ----------
-    now, then : ndarray, shape (k,)
-        Smoothed probabilities, current and reference. Without smoothing a divergence may be
-        infinite.
+    current, reference : ndarray, shape (k,)
+        Smoothed probabilities. Without smoothing a divergence may be infinite.
     null : int
         Which cell holds the nulls.
     shape : (int, int), optional
         Rows and columns of the table that the cells of two columns make.
     """
-    supported = not ((then == 0) & (now > 0)).any()
-    reversible = not ((now == 0) & (then > 0)).any()
-    kl = float(kl_divergence(now, then)) if supported else math.inf
-    kl_reverse = float(kl_divergence(then, now)) if reversible else math.inf
-    kl_null, kl_values = _null_part(float(now[null]), float(then[null]), kl)
+    supported = not ((reference == 0) & (current > 0)).any()
+    reversible = not ((current == 0) & (reference > 0)).any()
+    kl = float(kl_divergence(current, reference)) if supported else math.inf
+    kl_reverse = float(kl_divergence(reference, current)) if reversible else math.inf
+    kl_null, kl_values = _null_part(float(current[null]), float(reference[null]), kl)
     return Divergences(
         kl=kl,
         kl_reverse=kl_reverse,
         jeffreys=kl + kl_reverse,
-        jensen_shannon=float(jensen_shannon(now, then)),
-        entropy=float(entropy(now)),
-        cross_entropy=float(cross_entropy(now, then)) if supported else math.inf,
+        jensen_shannon=float(jensen_shannon(current, reference)),
+        entropy=float(entropy(current)),
+        cross_entropy=float(cross_entropy(current, reference)) if supported else math.inf,
         kl_null=kl_null,
         kl_values=kl_values,
-        kl_dependence=shape and kl_dependence(now.reshape(shape), then.reshape(shape)),
+        kl_dependence=shape and kl_dependence(current.reshape(shape), reference.reshape(shape)),
     )
 
 
-def _null_part(now: float, then: float, kl: float) -> tuple[float, float]:
+def _null_part(current: float, reference: float, kl: float) -> tuple[float, float]:
     """Split KL into that of the null flag and that of the values: the chain rule, exactly."""
-    if then in (0.0, 1.0) and now != then:
+    if reference in (0.0, 1.0) and current != reference:
         return math.inf, 0.0
-    flag = float(kl_divergence([now, 1 - now], [then, 1 - then]))
-    return flag, max(0.0, kl - flag) / (1 - now) if now < 1 else 0.0
+    flag = float(kl_divergence([current, 1 - current], [reference, 1 - reference]))
+    return flag, max(0.0, kl - flag) / (1 - current) if current < 1 else 0.0
 
 
-def cell_terms(now: Floats, then: Floats) -> tuple[Floats, Floats]:
+def cell_terms(current: Floats, reference: Floats) -> tuple[Floats, Floats]:
     """Return what each cell contributes to KL, and its signed term; infinite where unsupported."""
-    unsupported = (then == 0) & (now > 0)
+    unsupported = (reference == 0) & (current > 0)
     if unsupported.any():
         infinite = np.where(unsupported, np.inf, 0.0)
         return infinite, infinite
-    return contributions(now, then), signed_contributions(now, then)
+    return contributions(current, reference), signed_contributions(current, reference)
 
 
-def noise(
+def measure_noise(
     current: Histogram,
     reference: Histogram,
     *,
@@ -200,31 +199,29 @@ def noise(
     design_effect : float
         How many rows carry the information of one independent row.
     fitted : bool
-        Whether the bins were fitted on the reference; see :func:`expected_shares`.
+        Whether the bins were fitted on the reference; see :func:`smooth_expected`.
     """
     if not current.rows or not reference.rows:
         return None
-    now = np.asarray(current.counts, np.float64)
-    then = _with_new_levels(reference) if fitted else np.asarray(reference.counts, np.float64)
+    raised = _with_new_levels(reference) if fitted else np.asarray(reference.counts, np.float64)
+    counts = np.stack([np.asarray(current.counts, np.float64), raised])
     null = reference.bins.null_cell
-    flags = [np.array([side[null], side.sum() - side[null]]) for side in (now, then)]
-    used = (now > 0) | (then > 0)
-    now, then = now[used], then[used]
-    merged = merge_cells(now, then, minimum=_EXPECTED, ordered=reference.bins.ordered)
+    flags = [np.array([side[null], side.sum() - side[null]]) for side in counts]
+    samples = counts[:, counts.any(axis=0)]
+    ordered = reference.bins.ordered
+    merged = merge_cells(*samples, minimum=_EXPECTED, ordered=ordered)
     limits = partial(_limits, confidence=confidence, design_effect=design_effect)
     lower, upper = limits(*merged)
-    if len(merged[0]) < len(now):
-        upper = max(lower, limits(now, then)[1])
-    m, k = float(then.sum()), len(now)
+    m, k = float(samples[1].sum()), samples.shape[1]
+    if len(merged[0]) < k:
+        upper = max(lower, limits(*samples)[1])
     return Noise(
-        kl_debiased=float(debiased_kl(now, then, design_effect=design_effect)),
+        kl_debiased=float(debiased_kl(*samples, design_effect=design_effect)),
         interval=(lower, upper),
         null_lower=limits(*flags)[0] if flags[0][0] or flags[1][0] else 0.0,
         noise_floor=float(noise_floor(current.rows, m, k, design_effect=design_effect)),
         rows_needed=float(rows_needed(threshold, m, k, design_effect=design_effect)),
-        p_value=float(
-            p_value_equal(now, then, ordered=reference.bins.ordered, design_effect=design_effect)
-        ),
+        p_value=float(p_value_equal(*samples, ordered=ordered, design_effect=design_effect)),
         p_above=float(p_value_above(*merged, threshold, design_effect=design_effect)),
     )
 

@@ -73,8 +73,9 @@ def closest_profile(
 
 
 def _refuse_other_bins(current: Profile, name: str, reference: Profile) -> None:
-    mine, theirs = current.counted, reference.counted
-    differ = [each for each in mine.keys() & theirs.keys() if mine[each].bins != theirs[each].bins]
+    counted, expected = current.counted, reference.counted
+    shared = counted.keys() & expected.keys()
+    differ = [each for each in shared if counted[each].bins != expected[each].bins]
     if differ:
         raise BinsMismatchError(
             f"reference {name!r} was counted over other bins than the current snapshot (column "

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from kl_drift.counts import binning
 from kl_drift.counts.binning import Binning, Categories, Edges, Quantiles, Uniform
-from kl_drift.counts.selection import Judge, TypeName
+from kl_drift.counts.selection import Aspect, TypeName
 from kl_drift.judging.policy import Policy, Rule, Statistic
 
 VERSION = 1
@@ -204,7 +204,7 @@ class EachKeys(_Keys):
     """What is special about a column, or about those that fit a pattern."""
 
     bins: AnyBins | None = Field(default=None, description="How it is binned.")
-    judge: Judge | Annotated[tuple[Judge, ...], Field(min_length=1)] | None = Field(
+    judge: Aspect | Annotated[tuple[Aspect, ...], Field(min_length=1)] | None = Field(
         default=None,
         description="What is judged of a date or a timestamp, which move by construction: its "
         "hour, weekday, age or value; one of them, or a list. For a column named in full.",

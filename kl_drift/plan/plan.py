@@ -18,7 +18,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from kl_drift.artefact import is_profile_path
-from kl_drift.counts.selection import Judge, Selection, as_pair
+from kl_drift.counts.selection import Aspect, Selection, as_pair
 from kl_drift.errors import PairError, PlanError, UsageError, did_you_mean
 from kl_drift.history.choices import ReferenceChoice
 from kl_drift.judging.limits import Budget
@@ -397,7 +397,7 @@ def _policy(file: PlanFile, mistakes: Mistakes) -> Policy:
     derived = {
         f"{how}({name})": limits
         for name, limits in columns.items()
-        for how in get_args(Judge)
+        for how in get_args(Aspect)
         if how != "value"
     }
     return replace(policy, columns=derived | columns)

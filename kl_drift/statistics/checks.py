@@ -85,10 +85,10 @@ def aligned(current: Floats, reference: Floats) -> tuple[Floats, Floats]:
     DomainError
         If the two have different numbers of cells, or batches that do not go together.
     """
-    ours, theirs = current.shape[-1], reference.shape[-1]
-    if ours != theirs:
+    current_cells, reference_cells = current.shape[-1], reference.shape[-1]
+    if current_cells != reference_cells:
         raise DomainError(
-            f"current has {ours} cells and reference has {theirs}: "
+            f"current has {current_cells} cells and reference has {reference_cells}: "
             "expected the same cells; count both over the same bins"
         )
     try:

@@ -89,12 +89,12 @@ def closed_form(
             f"family {family!r} is not known; expected one of {', '.join(sorted(_FAMILIES))}."
             f"{did_you_mean(family, _FAMILIES)}"
         )
-    ours, theirs = (
+    p, q = (
         _parameters(family, side, given)
         for side, given in (("current", current), ("reference", reference))
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        divergence = float(_FAMILIES[family].formula(ours, theirs))
+        divergence = float(_FAMILIES[family].formula(p, q))
     if math.isnan(divergence):
         raise DomainError(
             f"{family}: {dict(current)} and {dict(reference)} are too far apart for floats; "
@@ -210,18 +210,18 @@ def nearest_neighbour(
 
     if not isinstance(k, Integral) or k < 1:
         raise UsageError(f"k must be a whole number of at least 1, got {k!r}")
-    ours = _points("current sample", current_sample, at_least=k + 1)
-    theirs = _points("reference sample", reference_sample, at_least=k)
-    (n, d), (m, theirs_d) = ours.shape, theirs.shape
-    if d != theirs_d:
-        raise DomainError(f"current points have {d} dimensions and reference points {theirs_d}")
-    among_own = cKDTree(ours).query(ours, k=[k + 1])[0]
-    among_reference = cKDTree(theirs).query(ours, k=[k])[0]
+    current = _points("current sample", current_sample, at_least=k + 1)
+    reference = _points("reference sample", reference_sample, at_least=k)
+    (n, d), (m, reference_d) = current.shape, reference.shape
+    if d != reference_d:
+        raise DomainError(f"current points have {d} dimensions and reference points {reference_d}")
+    among_own = cKDTree(current).query(current, k=[k + 1])[0]
+    among_reference = cKDTree(reference).query(current, k=[k])[0]
     copied = (among_own == 0) | (among_reference == 0)
     if copied.any():
         raise DomainError(
             f"{copied.sum()} of {n} current points coincide with {k} or more others, first "
-            f"{ours[copied[:, 0]][0].tolist()}: these values are not continuous; compare binned "
+            f"{current[copied[:, 0]][0].tolist()}: these values are not continuous; compare binned "
             "counts, or add noise of the size they were rounded to"
         )
     ratio = np.log(among_reference) - np.log(among_own)
@@ -238,9 +238,9 @@ def _lognormal(p: Scalars, q: Scalars) -> float:
     return _gaussian(p["mu"] - q["mu"], p["sigma"], q["sigma"])
 
 
-def _gaussian(shift: float, ours: float, theirs: float) -> float:
-    shift, growth = shift / theirs, (ours - theirs) / theirs
-    return _itakura_saito(ours, theirs) + (shift * shift + growth * growth) / 2
+def _gaussian(shift: float, current: float, reference: float) -> float:
+    shift, growth = shift / reference, (current - reference) / reference
+    return _itakura_saito(current, reference) + (shift * shift + growth * growth) / 2
 
 
 def _multivariate_normal(p: Vectors, q: Vectors) -> float:
@@ -282,11 +282,11 @@ def _beta(p: Scalars, q: Scalars) -> float:
 
 def _dirichlet(p: Vectors, q: Vectors) -> float:
     """Σ R(αᵢ → βᵢ) − R(Σα → Σβ), R the remainder of ln Γ (Gil et al. 2013)."""
-    ours, theirs = p["alpha"], q["alpha"]
-    _same_size("dirichlet", ours, theirs)
-    steps = theirs - ours
-    single = sum(map(_gammaln_remainder, ours, theirs, steps))
-    return single - _gammaln_remainder(ours.sum(), theirs.sum(), steps.sum())
+    current, reference = p["alpha"], q["alpha"]
+    _same_size("dirichlet", current, reference)
+    steps = reference - current
+    single = sum(map(_gammaln_remainder, current, reference, steps))
+    return single - _gammaln_remainder(current.sum(), reference.sum(), steps.sum())
 
 
 def _uniform(p: Scalars, q: Scalars) -> float:
@@ -333,10 +333,12 @@ def _poisson(p: Scalars, q: Scalars) -> float:
 
 def _bernoulli(p: Scalars, q: Scalars) -> float:
     """Σ p ln(p/q) = p ln(p/q) + (1 − p) ln((1 − p)/(1 − q)) (Cover & Thomas, example 2.3.1)."""
-    ours, theirs = p["p"], q["p"]
-    if (theirs == 0 and ours > 0) or (theirs == 1 and ours < 1):
+    current, reference = p["p"], q["p"]
+    if (reference == 0 and current > 0) or (reference == 1 and current < 1):
         return math.inf
-    return _excess(ours, theirs) + _excess(1 - ours, 1 - theirs, rise=ours - theirs)
+    return _excess(current, reference) + _excess(
+        1 - current, 1 - reference, rise=current - reference
+    )
 
 
 def _binomial(p: Scalars, q: Scalars) -> float:
@@ -379,27 +381,27 @@ def _reciprocal_square(x: Floats) -> Floats:
     return np.asarray(x**-2.0)
 
 
-def _excess(ours: float, theirs: float, rise: float | None = None) -> float:
+def _excess(p: float, q: float, rise: float | None = None) -> float:
     """Return p ln(p/q) − p + q; ``rise`` is q − p where the caller knows it better."""
-    if ours == 0:
-        return theirs
-    rise = theirs - ours if rise is None else rise
-    if abs(rise) < _NEAR * ours:
-        return ours * _remainder(_reciprocal_square, 1.0, rise / ours)
-    return ours * (math.log(ours) - math.log(theirs)) + rise
+    if p == 0:
+        return q
+    rise = q - p if rise is None else rise
+    if abs(rise) < _NEAR * p:
+        return p * _remainder(_reciprocal_square, 1.0, rise / p)
+    return p * (math.log(p) - math.log(q)) + rise
 
 
-def _itakura_saito(ours: float, theirs: float) -> float:
+def _itakura_saito(x: float, y: float) -> float:
     """Return x/y − 1 − ln(x/y)."""
-    return _excess(theirs, ours) / theirs
+    return _excess(y, x) / y
 
 
-def _log_ratio(ours: float, theirs: float) -> float:
+def _log_ratio(x: float, y: float) -> float:
     """Return ln(x/y)."""
-    gap = ours - theirs
-    if abs(gap) < _NEAR * theirs:
-        return math.log1p(gap / theirs)
-    return math.log(ours) - math.log(theirs)
+    gap = x - y
+    if abs(gap) < _NEAR * y:
+        return math.log1p(gap / y)
+    return math.log(x) - math.log(y)
 
 
 def _exp_remainder(x: float) -> float:

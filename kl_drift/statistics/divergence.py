@@ -98,8 +98,8 @@ def cross_entropy(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -
         If either is not a distribution, their cells differ, or a cell that the current uses is
         empty in the reference.
     """
-    ours, theirs = _supported(current, reference, axis)
-    return _summed(-ours * _log(theirs))
+    p, q = _supported(current, reference, axis)
+    return _summed(-p * _log(q))
 
 
 def kl_divergence(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
@@ -171,8 +171,8 @@ def signed_contributions(current: ArrayLike, reference: ArrayLike, *, axis: int 
 
     Parameters, errors and shape are those of :func:`contributions`.
     """
-    ours, theirs = _supported(current, reference, axis)
-    return cells_back(ours * _log_ratio(ours, theirs), axis)
+    p, q = _supported(current, reference, axis)
+    return cells_back(p * _log_ratio(p, q), axis)
 
 
 def jeffreys(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
@@ -202,9 +202,9 @@ def jeffreys(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nat
     Jeffreys 1946, An invariant form for the prior probability in estimation problems, DOI
     10.1098/rspa.1946.0056.
     """
-    ours, theirs = _supported(current, reference, axis)
-    _refuse_where((theirs > 0) & (ours == 0), empty="current", used="reference")
-    return _summed((ours - theirs) * _log_ratio(ours, theirs))
+    p, q = _supported(current, reference, axis)
+    _refuse_where((q > 0) & (p == 0), empty="current", used="reference")
+    return _summed((p - q) * _log_ratio(p, q))
 
 
 def psi(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) -> Nats:
@@ -243,10 +243,10 @@ def jensen_shannon(current: ArrayLike, reference: ArrayLike, *, axis: int = -1) 
     ----------
     Lin 1991, Divergence measures based on the Shannon entropy, DOI 10.1109/18.61115.
     """
-    ours, theirs = _pair(current, reference, axis)
-    double = ours + theirs
+    p, q = _pair(current, reference, axis)
+    double = p + q
     # Of p − M and q − M, M rounds the difference away; (p − q)/(p + q) keeps every digit of it.
-    tilt = np.divide(ours - theirs, double, out=np.zeros_like(double), where=double > 0)
+    tilt = np.divide(p - q, double, out=np.zeros_like(double), where=double > 0)
     return _summed(double / 4 * (_phi(tilt) + _phi(-tilt)))
 
 
@@ -486,9 +486,9 @@ def _pair(current: ArrayLike, reference: ArrayLike, axis: int) -> tuple[Floats, 
 
 
 def _supported(current: ArrayLike, reference: ArrayLike, axis: int) -> tuple[Floats, Floats]:
-    ours, theirs = _pair(current, reference, axis)
-    _refuse_where((ours > 0) & (theirs == 0), empty="reference", used="current")
-    return ours, theirs
+    p, q = _pair(current, reference, axis)
+    _refuse_where((p > 0) & (q == 0), empty="reference", used="current")
+    return p, q
 
 
 def _refuse_where(wrong: Flags, *, empty: str, used: str) -> None:
@@ -504,12 +504,12 @@ def _log(values: Floats) -> Floats:
     return np.log(values, out=np.zeros_like(values), where=values > 0)
 
 
-def _log_ratio(ours: Floats, theirs: Floats) -> Floats:
+def _log_ratio(p: Floats, q: Floats) -> Floats:
     """Return ln(p/q), keeping its digits near p = q and its range far from it."""
-    gap = ours - theirs
-    near = 2 * np.abs(gap) < theirs
-    relative = np.divide(gap, theirs, out=np.zeros_like(gap), where=near)
-    return np.where(near, np.log1p(relative), _log(ours) - _log(theirs))
+    gap = p - q
+    near = 2 * np.abs(gap) < q
+    relative = np.divide(gap, q, out=np.zeros_like(gap), where=near)
+    return np.where(near, np.log1p(relative), _log(p) - _log(q))
 
 
 def _phi(x: Floats) -> Floats:
@@ -519,13 +519,13 @@ def _phi(x: Floats) -> Floats:
     return np.where(np.abs(x) < 1e-3, series, (1 + x) * inside - x)
 
 
-def _excess(ours: Floats, theirs: Floats) -> Floats:
+def _excess(p: Floats, q: Floats) -> Floats:
     """Return p ln(p/q) − p + q for each cell; q·φ((p − q)/q) unless the quotient is large."""
-    gap = ours - theirs
-    near = gap < theirs
-    relative = np.divide(gap, theirs, out=np.zeros_like(gap), where=near)
-    far = ours * (_log(ours) - _log(theirs)) - gap
-    return np.where(near, theirs * _phi(relative), far)
+    gap = p - q
+    near = gap < q
+    relative = np.divide(gap, q, out=np.zeros_like(gap), where=near)
+    far = p * (_log(p) - _log(q)) - gap
+    return np.where(near, q * _phi(relative), far)
 
 
 def _summed(terms: Floats) -> Nats:

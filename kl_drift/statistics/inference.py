@@ -524,14 +524,14 @@ def p_value_beyond(
             f"beyond{_at(where)}: {j[where] * design_effect:g} rows lie beyond the reference, "
             f"but current_rows is {n[where] * design_effect:g}; expected at most that many"
         )
-    ours, total = n + 0.5, n + m + 0.5
-    table = np.stack([j, np.zeros_like(j), ours - j, m], axis=-1) / total[..., np.newaxis]
+    rows, total = n + 0.5, n + m + 0.5
+    table = np.stack([j, np.zeros_like(j), rows - j, m], axis=-1) / total[..., np.newaxis]
     rest = total - j
-    margins = np.stack([j * ours, j * m, rest * ours, rest * m], axis=-1)
+    margins = np.stack([j * rows, j * m, rest * rows, rest * m], axis=-1)
     information = kl_divergence(table, margins / (total * total)[..., np.newaxis])
     exponent = -total * information + (
-        stirling_remainder(ours)
-        - stirling_remainder(ours - j)
+        stirling_remainder(rows)
+        - stirling_remainder(rows - j)
         - stirling_remainder(total)
         + stirling_remainder(rest)
     )
@@ -621,20 +621,20 @@ def _samples(
     current: ArrayLike, reference: ArrayLike, axis: int, exact: bool, design_effect: float
 ) -> _Samples:
     _design(design_effect)
-    ours = nonnegative("current counts", current, axis) / design_effect
+    current_rows = nonnegative("current counts", current, axis) / design_effect
     if exact:
-        theirs = _exact(reference, axis)
+        reference_rows = _exact(reference, axis)
     else:
-        theirs = nonnegative("reference counts", reference, axis) / design_effect
-    ours, theirs = aligned(ours, theirs)
-    for name, counts in (("current", ours), ("reference", theirs)):
+        reference_rows = nonnegative("reference counts", reference, axis) / design_effect
+    current_rows, reference_rows = aligned(current_rows, reference_rows)
+    for name, counts in (("current", current_rows), ("reference", reference_rows)):
         empty = np.asarray(~counts.any(axis=-1))
         if empty.any():
             raise DomainError(
                 f"{name} counts{of_batch(first(empty))}: expected some rows, got none; "
                 "without rows nothing can be inferred, so leave it out"
             )
-    return _Samples(current=ours, reference=theirs, exact=exact)
+    return _Samples(current=current_rows, reference=reference_rows, exact=exact)
 
 
 def _exact(reference: ArrayLike, axis: int) -> Floats:
@@ -655,8 +655,8 @@ def _debiased(samples: _Samples) -> Floats:
     """
     shares = samples.current_shares
     plug_in = kl_divergence(shares, samples.model)
-    ours = (shares * digamma_less_log(samples.current)).sum(axis=-1)
-    estimate = plug_in + ours - digamma_less_log(samples.n)
+    in_current = (shares * digamma_less_log(samples.current)).sum(axis=-1)
+    estimate = plug_in + in_current - digamma_less_log(samples.n)
     if samples.exact:
         return np.asarray(estimate)
     in_cells = (shares * digamma_remainder(samples.reference + 0.5)).sum(axis=-1)
@@ -690,16 +690,16 @@ def _law(samples: _Samples) -> _Law:
 
 def _merged(samples: _Samples, minimum: float, ordered: bool) -> _Samples:
     _option("minimum", minimum, "a number of at least 0", minimum >= 0)
-    ours, theirs = samples.current, samples.reference
+    current, reference = samples.current, samples.reference
     expected = samples.pooled * np.minimum(samples.n, samples.m)[..., np.newaxis]
     if not ordered:
         order = np.argsort(expected, axis=-1, kind="stable")
-        ours, theirs, expected = (
-            np.take_along_axis(cells, order, axis=-1) for cells in (ours, theirs, expected)
+        current, reference, expected = (
+            np.take_along_axis(cells, order, axis=-1) for cells in (current, reference, expected)
         )
     groups = _groups(expected, minimum)
     return _Samples(
-        current=_sums(ours, groups), reference=_sums(theirs, groups), exact=samples.exact
+        current=_sums(current, groups), reference=_sums(reference, groups), exact=samples.exact
     )
 
 

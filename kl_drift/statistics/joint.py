@@ -56,13 +56,13 @@ def kl_dependence(current: ArrayLike, reference: ArrayLike) -> float:
     Csiszár 1975, I-divergence geometry of probability distributions and minimization problems, DOI
     10.1214/aop/1176996454.
     """
-    now, then = _table("current", current), _table("reference", reference)
-    if now.shape != then.shape:
-        raise DomainError(f"current is a table of {now.shape}, reference one of {then.shape}")
-    if ((then == 0) & (now > 0)).any():
+    p, q = _table("current", current), _table("reference", reference)
+    if p.shape != q.shape:
+        raise DomainError(f"current is a table of {p.shape}, reference one of {q.shape}")
+    if ((q == 0) & (p > 0)).any():
         return float("inf")
-    mixed = _fitted(then, now.sum(axis=1), now.sum(axis=0))
-    whole, part = (float(kl_divergence(now.ravel(), table.ravel())) for table in (then, mixed))
+    mixed = _fitted(q, p.sum(axis=1), p.sum(axis=0))
+    whole, part = (float(kl_divergence(p.ravel(), table.ravel())) for table in (q, mixed))
     return min(part, whole)
 
 
