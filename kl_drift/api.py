@@ -15,8 +15,8 @@ from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, sav
 from kl_drift.counts.binning import Binning, Categories
 from kl_drift.counts.profile import Profile
 from kl_drift.counts.selection import Aspect, Selection, as_pair
+from kl_drift.engines.opening import Readable, open_source
 from kl_drift.engines.profiling import Progress, fit_profile, scan_profile
-from kl_drift.engines.source import Readable, open_source, read_here, rereadable
 from kl_drift.errors import PairError, PlanError, UsageError
 from kl_drift.history.calibration import Replayed, learn, replay
 from kl_drift.history.past import places_meant, same_counts
@@ -85,9 +85,8 @@ def fit(
     >>> reference.rows
     4
     """
-    with rereadable(read_here(open_source(reference))) as source:
-        selection = _selection(columns, bins, judge, pairs)
-        return fit_profile(source, selection, _as_of(reference), progress)
+    selection = _selection(columns, bins, judge, pairs)
+    return fit_profile(open_source(reference), selection, _as_of(reference), progress)
 
 
 def scan(current: Readable, *, like: Profile, progress: Progress | None = None) -> Profile:

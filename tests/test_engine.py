@@ -21,9 +21,12 @@ import pytest
 from kl_drift.api import fit, scan
 from kl_drift.counts.profile import Profile
 from kl_drift.engines import arrow
-from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Reading, TooManyLevels, sample
+from kl_drift.engines.arrow import LocalSource
+from kl_drift.engines.opening import open_snapshot
 from kl_drift.engines.parquet import open_parquet
-from kl_drift.engines.source import Part, StreamSource, TableSource, open_source
+from kl_drift.engines.parts import Part
+from kl_drift.engines.reading import LevelsWanted, NumbersWanted, Reading, TooManyLevels
+from kl_drift.engines.tables import StreamSource, TableSource
 from kl_drift.errors import KLDriftError, SnapshotInvalidError, SnapshotUnreadableError, UsageError
 from kl_drift.snapshot import Snapshot
 
@@ -279,18 +282,6 @@ def _part(rows: int, read: Callable[[Sequence[str]], Any] | None = None) -> Part
     return Part(rows=rows, read=read or (lambda names: iter([])))
 
 
-class Parts:
-    """A source of given parts."""
-
-    name, schema, partition_keys, rows = "parts", {"x": pa.int64()}, frozenset(), 10
-
-    def __init__(self, parts: Iterator[Part]) -> None:
-        self._parts = parts
-
-    def parts(self) -> Iterator[Part]:
-        return self._parts
-
-
 @pytest.fixture(params=[1, 2, 5])
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(arrow, "_workers", lambda: request.param)
@@ -307,8 +298,8 @@ def test_results_come_in_the_order_of_the_parts(workers: int) -> None:
             gate.set()
         return ordinal
 
-    parts = Parts(iter([_part(1) for _ in range(20)]))
-    assert [result for _, result in arrow._walk(parts, visit)] == list(range(20))
+    parts = iter([_part(1) for _ in range(20)])
+    assert [result for _, result in arrow.walk(parts, visit)] == list(range(20))
 
 
 def test_no_more_parts_are_under_way_than_workers_and_one(workers: int) -> None:
@@ -319,7 +310,7 @@ def test_no_more_parts_are_under_way_than_workers_and_one(workers: int) -> None:
             taken.append(i)
             yield _part(1)
 
-    for done, _ in enumerate(arrow._walk(Parts(parts()), lambda *_: None)):
+    for done, _ in enumerate(arrow.walk(parts(), lambda *_: None)):
         assert len(taken) <= done + workers + 1
 
 
@@ -333,7 +324,7 @@ def test_an_error_in_a_part_ends_the_walk_and_its_threads(workers: int) -> None:
             raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(arrow._walk(Parts(_part(1) for _ in range(1000)), visit))
+        list(arrow.walk((_part(1) for _ in range(1000)), visit))
     assert threading.active_count() == before
     assert len(visited) <= 4 + workers + 1
 
@@ -347,7 +338,7 @@ def test_an_error_between_parts_ends_the_walk_and_its_threads(workers: int) -> N
         raise OSError("no more parts")
 
     with pytest.raises(OSError, match="no more parts"):
-        list(arrow._walk(Parts(parts()), lambda *_: None))
+        list(arrow.walk(parts(), lambda *_: None))
     assert threading.active_count() == before
 
 
@@ -362,7 +353,7 @@ def test_a_consumer_that_stops_early_leaves_no_threads(workers: int) -> None:
         finally:
             closed.set()
 
-    walk = arrow._walk(Parts(parts()), lambda *_: None)
+    walk = arrow.walk(parts(), lambda *_: None)
     next(walk)
     walk.close()
     assert threading.active_count() == before
@@ -399,9 +390,9 @@ def test_the_same_profile_whatever_the_threads(
 # ---------------------------------------------------------------- samples
 
 
-def _numbers(source: Any, column: str = "x") -> Any:
+def _numbers(source: LocalSource, column: str = "x") -> Any:
     want = NumbersWanted(reading=Reading(column=column), domain="integer")
-    return sample(source, {column: want})[column]
+    return source.sample({column: want})[column]
 
 
 @pytest.mark.parametrize("rows", [1, 7, 1_000, 250_000])
@@ -466,11 +457,10 @@ def test_too_many_levels_are_noticed_whatever_the_parts(
     want = {"k": LevelsWanted(reading=Reading(column="k"), domain="string")}
     for table, expected in ((unique, True), (twice, False)):
         for size in (1, 100, 700, 10_000):
-            source = open_source(_written(table.slice(0, 1_200), tmp_path / "x.parquet", size))
-            assert sample(source, want)["k"] == TooManyLevels(expected)
-    assert sample(TableSource(unique.slice(0, 500)), want)["k"].rows == dict.fromkeys(
-        map(str, range(500)), 1
-    )
+            source = open_snapshot(_written(table.slice(0, 1_200), tmp_path / "x.parquet", size))
+            assert source.sample(want)["k"] == TooManyLevels(expected)
+    levels: Any = TableSource(unique.slice(0, 500)).sample(want)["k"]
+    assert levels.rows == dict.fromkeys(map(str, range(500)), 1)
 
 
 # ---------------------------------------------------------------- memory

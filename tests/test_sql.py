@@ -221,5 +221,7 @@ def test_other_databases_are_refused():
 
 
 def test_bins_are_not_fitted_in_a_database(lite):
+    with lite.begin() as connection:
+        lines(connection, "CREATE TABLE t (word TEXT)")
     with pytest.raises(UsageError, match="its rows stay where they are"):
         kd.fit(kd.SqlTable(lite, "t"))

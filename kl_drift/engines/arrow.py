@@ -7,223 +7,96 @@ divergences, limits or reports.
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count as ordinals
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kl_drift.counts.arrays import decoded, level_dictionary, numbers
 from kl_drift.counts.binning import LevelSample, NumberSample
-from kl_drift.counts.bins import Bins, Domain, LevelDomain, Number, PairBins
+from kl_drift.counts.bins import Number
 from kl_drift.counts.buffers import from_numpy
-from kl_drift.counts.counting import Cells, Tally, count_pair, counter, finite_range, used_levels
-from kl_drift.engines.source import Part, Source
-from kl_drift.errors import KLDriftError, SnapshotInvalidError
-
-Progress = Callable[[int], None]
-"""Called with the rows of every part that is done; twice as many in all when fitting."""
+from kl_drift.counts.counting import Tally, finite_range, used_levels
+from kl_drift.engines.parts import Part, PartCounter, latest_of_part, named, pieces
+from kl_drift.engines.reading import (
+    LEVEL_LIMIT,
+    Columns,
+    LevelsWanted,
+    NumbersWanted,
+    Pair,
+    Request,
+    Sample,
+    Step,
+    TooManyLevels,
+    later,
+)
+from kl_drift.engines.source import Source
+from kl_drift.errors import KLDriftError
 
 SAMPLE_ROWS = 131_072
 """Rows that edges are fitted on, spread evenly over the whole reference."""
 
-LEVEL_LIMIT = 200_000
-"""More distinct levels than this are not counted as categories."""
-
 _T = TypeVar("_T")
-_Key = TypeVar("_Key", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How a counted column comes from a source's column.
+class LocalSource(Source):
+    """A table whose rows are read here, part by part, and counted on a few threads."""
 
-    Parameters
-    ----------
-    column : str
-        The source's column.
-    age_from : int, optional
-        Microseconds since 1970 from which the age of timestamps is counted; ``None``: no age.
-    zone : str
-        The zone in which moments are read, if they have one; empty: their own.
-    """
+    @abstractmethod
+    def parts(self) -> Iterator[Part]:
+        """Yield all rows, part by part, as few at a time as memory should hold."""
 
-    column: str
-    age_from: int | None = None
-    zone: str = ""
+    def tally(
+        self, columns: Columns, pairs: Mapping[str, Pair], step: Step | None = None
+    ) -> tuple[int, dict[str, Tally]]:
+        """Count columns and pairs in one reading of the parts, and only of the columns needed."""
+        count = PartCounter(columns, pairs)
+        totals = count.empty()
+        rows = 0
+        for part, sums in walk(self.parts(), lambda _, part: count(part)):
+            rows += part.rows
+            for name, piece in sums.items():
+                totals[name] += piece
+            if step:
+                step(part.rows)
+        return rows, totals
 
-    def __call__(self, array: pa.Array) -> pa.Array:
-        """Return the values to count."""
-        if self.zone:
-            array = decoded(array)
-            if getattr(array.type, "tz", None) not in (None, self.zone):
-                return array.cast(pa.timestamp(array.type.unit, self.zone))
-        if self.age_from is None:
-            return array
-        moments = decoded(array)
-        return pc.subtract(pa.scalar(self.age_from, pa.int64()), _microseconds(moments)).cast(
-            pa.duration("us")
-        )
+    def sample(self, wanted: Mapping[str, Request], step: Step | None = None) -> dict[str, Sample]:
+        """Sample columns in one reading, of every part in proportion to its rows.
 
+        The same source gives the same sample, whatever the number of threads.
+        """
+        if self.rows is None:
+            raise KLDriftError("a stream must be made readable twice before it is sampled")
+        sampler = _Sampler(wanted, min(1.0, SAMPLE_ROWS / max(self.rows, 1)))
+        for part, seen in walk(self.parts(), sampler.look):
+            sampler.add(seen)
+            if step:
+                step(part.rows)
+        return sampler.result()
 
-def _microseconds(moments: pa.Array) -> pa.Array:
-    kind = pa.timestamp("us", getattr(moments.type, "tz", None))
-    return moments.cast(kind, safe=False).cast(pa.int64())
-
-
-class Pair(NamedTuple):
-    """Two columns that are counted together: how either is read, and over which cells."""
-
-    readings: tuple[Reading, Reading]
-    bins: PairBins
-
-
-def tally(
-    source: Source,
-    wanted: Mapping[str, tuple[Reading, Bins]],
-    progress: Progress | None = None,
-    pairs: Mapping[str, Pair] | None = None,
-) -> tuple[int, dict[str, Tally]]:
-    """Count columns of a source over bins.
-
-    Parameters
-    ----------
-    source : Source
-        Read once, only the columns asked for.
-    wanted : mapping of str to (Reading, Bins)
-        What to count, under which name.
-    progress : callable, optional
-        Told of the rows that are done.
-    pairs : mapping of str to Pair, optional
-        What to count together, under which name.
-
-    Returns
-    -------
-    (int, dict of str to Tally)
-        The rows, and the tallies by name; the counts of each sum to the rows.
-    """
-    count = PartCounter(wanted, pairs or {})
-    totals = count.empty()
-    rows = 0
-    for part, sums in _walk(source, lambda _, part: count(part)):
-        rows += part.rows
-        for name, piece in sums.items():
-            totals[name] += piece
-        if progress:
-            progress(part.rows)
-    return rows, totals
+    def latest(self, columns: Sequence[str]) -> dict[str, int | None]:
+        """Return the latest moment in each timestamp column, in one reading."""
+        found: dict[str, int | None] = dict.fromkeys(columns)
+        for _, results in walk(self.parts(), lambda _, part: latest_of_part(part, columns)):
+            for name, moment in results:
+                found[name] = later(found[name], moment)
+        return found
 
 
-class PartCounter:
-    """Counts the wanted columns and pairs of a part; may be shared between threads."""
-
-    def __init__(
-        self, wanted: Mapping[str, tuple[Reading, Bins]], pairs: Mapping[str, Pair]
-    ) -> None:
-        self._counters = {name: counter(bins) for name, (_, bins) in wanted.items()}
-        self._joint = _Joint(pairs)
-        own = {name: reading for name, (reading, _) in wanted.items()}
-        self._readings = own | self._joint.readings
-
-    def empty(self) -> dict[str, Tally]:
-        """Return the tallies of no rows."""
-        return {name: each.empty() for name, each in self._counters.items()} | self._joint.empty()
-
-    def __call__(self, part: Part) -> dict[str, Tally]:
-        """Return the tallies of all rows of a part, by name."""
-        sums: dict[str, Tally] = {}
-        cells = self._joint.nothing()
-        for key, array in _pieces(part, self._readings):
-            with _named(self._readings[key].column):
-                if isinstance(key, _Side):
-                    cells[key].append(self._joint.cells(key, array))
-                    continue
-                piece = self._counters[key].count(array)
-            sums[key] = sums[key] + piece if key in sums else piece
-        return sums | self._joint.count(cells)
-
-
-class _Side(NamedTuple):
-    """A column of pairs, read in one way and over one set of bins, for however many pairs."""
-
-    reading: Reading
-    bins: Bins
-
-
-class _Joint:
-    """Counts pairs: the cells of a whole part on either side, then both together."""
-
-    def __init__(self, pairs: Mapping[str, Pair]) -> None:
-        self._bins = {name: pair.bins for name, pair in pairs.items()}
-        self._sides = {
-            name: [_Side(*side) for side in zip(pair.readings, pair.bins.sides, strict=True)]
-            for name, pair in pairs.items()
-        }
-        self._counters = {s: counter(s.bins) for sides in self._sides.values() for s in sides}
-
-    @property
-    def readings(self) -> dict[_Side, Reading]:
-        """How the sides are read."""
-        return {side: side.reading for side in self._counters}
-
-    def empty(self) -> dict[str, Tally]:
-        """Return the tallies of no rows."""
-        return {
-            name: Tally(counts=np.zeros(bins.cells, np.int64)) for name, bins in self._bins.items()
-        }
-
-    def nothing(self) -> dict[_Side, list[Cells]]:
-        """Return what is known of a part before any piece of it."""
-        return {side: [np.empty(0, np.uint16)] for side in self._counters}
-
-    def cells(self, side: _Side, array: pa.Array) -> Cells:
-        """Return the cell of every row of a piece."""
-        return self._counters[side].side(array)
-
-    def count(self, cells: Mapping[_Side, list[Cells]]) -> dict[str, Tally]:
-        """Count the pairs of a part whose pieces have all been read."""
-        whole = {side: np.concatenate(pieces) for side, pieces in cells.items()}
-        return {
-            name: count_pair(self._bins[name], whole[first], whole[second])
-            for name, (first, second) in self._sides.items()
-        }
-
-
-def _pieces(part: Part, readings: Mapping[_Key, Reading]) -> Iterator[tuple[_Key, pa.Array]]:
-    """Read every source column once and hand each piece to all that are counted from it."""
-    users: dict[str, list[_Key]] = {}
-    for name, reading in readings.items():
-        users.setdefault(reading.column, []).append(name)
-    for column, array in part.read(list(users)):
-        for name in users[column]:
-            with _named(column):
-                read = readings[name](array)
-            yield name, read
-
-
-@contextmanager
-def _named(column: str) -> Iterator[None]:
-    """Name the column in whatever Arrow says about its values."""
-    try:
-        yield
-    except (pa.ArrowException, OverflowError) as error:
-        raise SnapshotInvalidError(f"column {column!r}: {error}") from error
-
-
-def _walk(source: Source, visit: Callable[[int, Part], _T]) -> Iterator[tuple[Part, _T]]:
+def walk(parts: Iterator[Part], visit: Callable[[int, Part], _T]) -> Iterator[tuple[Part, _T]]:
     """Visit all parts on a few threads; yield the results in the order of the parts."""
     workers = _workers()
     waiting: deque[tuple[Part, Future[_T]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for ordinal, part in zip(ordinals(), source.parts(), strict=False):
+            for ordinal, part in zip(ordinals(), parts, strict=False):
                 waiting.append((part, pool.submit(visit, ordinal, part)))
                 if len(waiting) > workers:
                     done, result = waiting.popleft()
@@ -241,82 +114,34 @@ def _workers() -> int:
     return os.cpu_count() or 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumbersWanted:
-    """Ask for a sample of an ordered column."""
+class _Sampler:
+    """Samples a share of every part; may be shared between threads, but for what it adds up."""
 
-    reading: Reading
-    domain: Domain
-    scale: int = 0
+    def __init__(self, wanted: Mapping[str, Request], share: float) -> None:
+        self._share = share
+        self._readings = {name: want.reading for name, want in wanted.items()}
+        self._collectors = {name: _collector(want) for name, want in wanted.items()}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LevelsWanted:
-    """Ask for the levels of a categorical column."""
-
-    reading: Reading
-    domain: LevelDomain
-
-
-@dataclass(frozen=True, slots=True)
-class TooManyLevels:
-    """A categorical column that has more levels than are counted.
-
-    Parameters
-    ----------
-    unique : bool
-        Whether no value had occurred twice when the limit was reached.
-    """
-
-    unique: bool
-
-
-def sample(
-    source: Source,
-    wanted: Mapping[str, NumbersWanted | LevelsWanted],
-    progress: Progress | None = None,
-) -> dict[str, NumberSample | LevelSample | TooManyLevels]:
-    """Sample the columns of a source, every part of it in proportion to its rows.
-
-    The same source gives the same sample, whatever the number of threads.
-
-    Parameters
-    ----------
-    source : Source
-        Read once; its number of rows must be known.
-    wanted : mapping of str to NumbersWanted or LevelsWanted
-        What to sample, under which name.
-    progress : callable, optional
-        Told of the rows that are done.
-
-    Returns
-    -------
-    dict of str to NumberSample, LevelSample or TooManyLevels
-        Extremes, rows and levels are exact.
-    """
-    if source.rows is None:
-        raise KLDriftError("a stream must be made readable twice before it is sampled")
-    share = min(1.0, SAMPLE_ROWS / max(source.rows, 1))
-    collectors = {name: _collector(want) for name, want in wanted.items()}
-    readings = {name: want.reading for name, want in wanted.items()}
-
-    def collect(ordinal: int, part: Part) -> dict[str, Any]:
-        picked = _picked_rows(ordinal, part.rows, share)
-        done = dict.fromkeys(readings, 0)
-        seen: dict[str, Any] = {name: each.nothing() for name, each in collectors.items()}
-        for name, array in _pieces(part, readings):
+    def look(self, ordinal: int, part: Part) -> dict[str, Any]:
+        """Look at a part; called from any thread."""
+        picked = _picked_rows(ordinal, part.rows, self._share)
+        done = dict.fromkeys(self._readings, 0)
+        seen: dict[str, Any] = {name: each.nothing() for name, each in self._collectors.items()}
+        for name, array in pieces(part, self._readings):
             start, done[name] = done[name], done[name] + len(array)
             low, high = np.searchsorted(picked, [start, done[name]])
-            with _named(readings[name].column):
-                collectors[name].look(array, picked[low:high] - start, seen[name])
+            with named(self._readings[name].column):
+                self._collectors[name].look(array, picked[low:high] - start, seen[name])
         return seen
 
-    for part, seen in _walk(source, collect):
+    def add(self, seen: Mapping[str, Any]) -> None:
+        """Add what was seen of a part; called from one thread, in order."""
         for name, found in seen.items():
-            collectors[name].add(found)
-        if progress:
-            progress(part.rows)
-    return {name: each.result() for name, each in collectors.items()}
+            self._collectors[name].add(found)
+
+    def result(self) -> dict[str, Sample]:
+        """Return the samples."""
+        return {name: each.result() for name, each in self._collectors.items()}
 
 
 def _picked_rows(ordinal: int, rows: int, share: float) -> npt.NDArray[np.int64]:
@@ -413,26 +238,5 @@ class _Levels:
         return self._overflow or LevelSample(domain=self._domain, rows=self._rows)
 
 
-def _collector(want: NumbersWanted | LevelsWanted) -> _Numbers | _Levels:
+def _collector(want: Request) -> _Numbers | _Levels:
     return _Numbers(want) if isinstance(want, NumbersWanted) else _Levels(want)
-
-
-def latest(source: Source, columns: Sequence[str]) -> dict[str, int | None]:
-    """Return the latest moment in each timestamp column, in microseconds since 1970."""
-    found: dict[str, int | None] = dict.fromkeys(columns)
-    for _, results in _walk(source, lambda _, part: latest_of_part(part, columns)):
-        for name, moment in results:
-            found[name] = later(found[name], moment)
-    return found
-
-
-def latest_of_part(part: Part, columns: Sequence[str]) -> list[tuple[str, int | None]]:
-    """Return the latest moment of every piece of the columns."""
-    return [
-        (name, pc.max(_microseconds(decoded(array))).as_py()) for name, array in part.read(columns)
-    ]
-
-
-def later(one: int | None, two: int | None) -> int | None:
-    """Return the later of two moments; ``None`` stands for no moment."""
-    return max((moment for moment in (one, two) if moment is not None), default=None)

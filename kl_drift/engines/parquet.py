@@ -21,7 +21,9 @@ from pyarrow import fs
 
 from kl_drift.counts.arrays import family_of
 from kl_drift.counts.buffers import from_texts
-from kl_drift.engines.source import Column, Part, checked_schema
+from kl_drift.engines.arrow import LocalSource
+from kl_drift.engines.parts import Column, Part
+from kl_drift.engines.source import checked_schema
 from kl_drift.errors import (
     SnapshotInvalidError,
     SnapshotNotFoundError,
@@ -55,12 +57,17 @@ class _File:
     schema: Mapping[str, pa.DataType]
 
 
-@dataclass(frozen=True)
-class ParquetSource:
+class ParquetSource(LocalSource):
     """A table in Parquet files."""
 
-    name: str
-    found: tuple[_File, ...]
+    def __init__(self, name: str, found: tuple[_File, ...]) -> None:
+        self.found = found
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """What messages and profiles call it."""
+        return self._name
 
     @cached_property
     def schema(self) -> Mapping[str, pa.DataType]:

@@ -30,10 +30,19 @@ from kl_drift.counts.counting import Tally
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.profile import ColumnProfile, Profile
 from kl_drift.counts.selection import TYPE_CHANGED, Selection, Wanted, choose, refuse_uncounted
-from kl_drift.engines import arrow
-from kl_drift.engines.arrow import LevelsWanted, NumbersWanted, Pair, Reading, TooManyLevels
-from kl_drift.engines.remote import Remote
-from kl_drift.engines.source import Source, rereadable
+from kl_drift.engines.reading import (
+    LEVEL_LIMIT,
+    Columns,
+    LevelsWanted,
+    NumbersWanted,
+    Pair,
+    Reading,
+    Request,
+    Sample,
+    Step,
+    TooManyLevels,
+)
+from kl_drift.engines.source import Source
 from kl_drift.errors import SnapshotInvalidError, UsageError
 from kl_drift.version import __version__
 
@@ -54,7 +63,7 @@ def fit_profile(
     Parameters
     ----------
     source : Source
-        The reference; read twice, so it must not be a stream.
+        The reference; read twice, and for that a stream is first written to a temporary file.
     selection : Selection
         Which columns, and how they are binned.
     as_of : str
@@ -69,16 +78,23 @@ def fit_profile(
         If the reference has no rows: nothing can be fitted on it.
     PairError
         If a column of a pair is not there or not counted.
+    UsageError
+        If its engine does not hand out samples.
     """
-    if not source.rows:
+    with source.rereadable() as readable:
+        return _fit(readable, selection, as_of, progress)
+
+
+def _fit(source: Source, selection: Selection, as_of: str, progress: Progress | None) -> Profile:
+    if source.rows == 0:
         raise SnapshotInvalidError(
             f"{source.name}: the reference has no rows; bins are fitted on it, so choose another"
         )
     chosen = choose(source.schema, source.partition_keys, selection)
     refuse_uncounted(selection.pairs, chosen.wanted, chosen.reasons)
     readings = _readings(source, chosen.wanted, as_of)
-    step = _meter(progress, 2 * source.rows)
-    samples = arrow.sample(source, _requests(chosen.wanted, readings), step)
+    step = _meter(progress, None if source.rows is None else 2 * source.rows)
+    samples = source.sample(_requests(chosen.wanted, readings), step)
     bins, reasons = _fitted(chosen.wanted, samples)
     refuse_uncounted(selection.pairs, bins, reasons)
     ranged = [*chosen.ranged, *(name for name in reasons if name in source.schema)]
@@ -94,7 +110,7 @@ def fit_profile(
     )
 
 
-def _meter(progress: Progress | None, total: int | None) -> Callable[[int], None] | None:
+def _meter(progress: Progress | None, total: int | None) -> Step | None:
     if progress is None:
         return None
     done = 0
@@ -107,12 +123,10 @@ def _meter(progress: Progress | None, total: int | None) -> Callable[[int], None
     return step
 
 
-def _readings(
-    source: Source | Remote, wanted: Mapping[str, Wanted], as_of: str
-) -> dict[str, Reading]:
+def _readings(source: Source, wanted: Mapping[str, Wanted], as_of: str) -> dict[str, Reading]:
     """Say how each counted column is read; ages need to know from when."""
     aged = sorted({want.column for want in wanted.values() if want.derivation == "age"})
-    latest = {} if as_of or not aged else _latest(source, aged)
+    latest = {} if as_of or not aged else source.latest(aged)
     stated = _microseconds(as_of) if as_of else None
     return {
         name: Reading(
@@ -122,10 +136,6 @@ def _readings(
         )
         for name, want in wanted.items()
     }
-
-
-def _latest(source: Source | Remote, columns: list[str]) -> dict[str, int | None]:
-    return source.latest(columns) if isinstance(source, Remote) else arrow.latest(source, columns)
 
 
 def _microseconds(as_of: str) -> int:
@@ -140,9 +150,7 @@ def _microseconds(as_of: str) -> int:
     return round(moment.timestamp() * 1_000_000)
 
 
-def _requests(
-    wanted: Mapping[str, Wanted], readings: Mapping[str, Reading]
-) -> dict[str, NumbersWanted | LevelsWanted]:
+def _requests(wanted: Mapping[str, Wanted], readings: Mapping[str, Reading]) -> dict[str, Request]:
     return {
         name: LevelsWanted(reading=readings[name], domain=_level_domain(want))
         if isinstance(want.binning, Categories)
@@ -161,7 +169,7 @@ def _level_domain(want: Wanted) -> LevelDomain:
 
 def _fitted(
     wanted: Mapping[str, Wanted],
-    samples: Mapping[str, NumberSample | LevelSample | TooManyLevels],
+    samples: Mapping[str, Sample],
 ) -> tuple[dict[str, Bins], dict[str, str]]:
     """Return the bins of every column that can have them, and why the others cannot."""
     bins: dict[str, Bins] = {}
@@ -179,7 +187,7 @@ def _fitted(
 
 def _pairs_fitted(
     pairs: Iterable[tuple[str, str]],
-    samples: Mapping[str, NumberSample | LevelSample | TooManyLevels],
+    samples: Mapping[str, Sample],
 ) -> list[PairBins]:
     """Return the bins of pairs whose columns could be fitted."""
     sides = {
@@ -190,12 +198,12 @@ def _pairs_fitted(
     return [PairBins(columns=pair, sides=(sides[pair[0]], sides[pair[1]])) for pair in pairs]
 
 
-def _reason_not_to_fit(want: Wanted, sample: NumberSample | LevelSample | TooManyLevels) -> str:
+def _reason_not_to_fit(want: Wanted, sample: Sample) -> str:
     if isinstance(sample, TooManyLevels):
         if sample.unique and not want.named:
             return IDENTIFIER
         return (
-            f"more than {arrow.LEVEL_LIMIT:,} distinct values, too many to count as categories; "
+            f"more than {LEVEL_LIMIT:,} distinct values, too many to count as categories; "
             "derive a coarser column"
         )
     return IDENTIFIER if not want.named and _looks_unique(want, sample) else ""
@@ -220,7 +228,7 @@ def _looks_unique(want: Wanted, sample: NumberSample | LevelSample) -> bool:
 
 
 def scan_profile(
-    source: Source | Remote, like: Profile, as_of: str = "", progress: Progress | None = None
+    source: Source, like: Profile, as_of: str = "", progress: Progress | None = None
 ) -> Profile:
     """Count a snapshot over the bins of a reference profile.
 
@@ -240,13 +248,11 @@ def scan_profile(
         Told of the rows done.
     """
     aged = any(c.derived_from and _domain_of(c) == "duration" for c in like.columns.values())
-    with rereadable(source) if aged and not as_of else nullcontext(source) as readable:
+    with source.rereadable() if aged and not as_of else nullcontext(source) as readable:
         return _scanned(readable, like, as_of, progress)
 
 
-def _scanned(
-    source: Source | Remote, like: Profile, as_of: str, progress: Progress | None
-) -> Profile:
+def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | None) -> Profile:
     schema = source.schema
     wanted: dict[str, Wanted] = {}
     bins: dict[str, Bins] = {}
@@ -342,15 +348,15 @@ def _as_before(origin: str, kind: pa.DataType, column: ColumnProfile) -> Wanted:
 
 
 def _counted(
-    source: Source | Remote,
+    source: Source,
     *,
-    wanted: Mapping[str, tuple[Reading, Bins]],
+    wanted: Columns,
     pairs: Iterable[PairBins],
     ranged: list[str],
     reasons: Mapping[str, str],
     derived: Mapping[str, str],
     as_of: str,
-    step: Callable[[int], None] | None,
+    step: Step | None,
 ) -> Profile:
     """Count the wanted columns, note the range of others, and put the profile together."""
     schema = source.schema
@@ -360,7 +366,7 @@ def _counted(
         if (one_cell := _one_cell(schema[name])) is not None
     }
     together = {pair.name: Pair(_both(pair, wanted), pair) for pair in pairs}
-    rows, tallies = _tallied(source, {**wanted, **anywhere}, together, step)
+    rows, tallies = source.tally({**wanted, **anywhere}, together, step)
     columns = {
         name: _uncounted(
             schema[derived.get(name) or name],
@@ -386,23 +392,9 @@ def _counted(
     )
 
 
-def _both(pair: PairBins, wanted: Mapping[str, tuple[Reading, Bins]]) -> tuple[Reading, Reading]:
+def _both(pair: PairBins, wanted: Columns) -> tuple[Reading, Reading]:
     first, second = pair.columns
     return wanted[first][0], wanted[second][0]
-
-
-def _tallied(
-    source: Source | Remote,
-    wanted: Mapping[str, tuple[Reading, Bins]],
-    pairs: Mapping[str, Pair],
-    step: Callable[[int], None] | None,
-) -> tuple[int, dict[str, Tally]]:
-    if not isinstance(source, Remote):
-        return arrow.tally(source, wanted, step, pairs)
-    rows, tallies = source.tally(wanted, pairs)
-    if step:
-        step(rows)
-    return rows, tallies
 
 
 def _one_cell(kind: pa.DataType) -> Bins | None:

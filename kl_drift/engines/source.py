@@ -1,75 +1,183 @@
-"""What an engine reads: a table in parts, column by column.
+"""What an engine owes: the one contract of all that can be sampled and counted.
 
-Knows Arrow tables, data frames and streams of batches; Parquet lives next door. Has never heard of
-bins, counts or divergences.
+Knows what is asked of an engine, and what it must answer. Has never heard of how it does so, nor of
+divergences.
 """
 
 from __future__ import annotations
 
-import tempfile
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
-from weakref import WeakSet
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+from kl_drift.errors import SnapshotInvalidError, UsageError
 
-from kl_drift.engines.remote import Remote
-from kl_drift.errors import SnapshotInvalidError, SnapshotUnreadableError, UsageError
-from kl_drift.snapshot import Snapshot
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-Readable: TypeAlias = Any
-"""A path, a Snapshot, a data frame, a pyarrow Table or reader, or what speaks Arrow's C stream."""
-
-_PART_ROWS = 1_048_576
-
-_T = TypeVar("_T")
-
-Column: TypeAlias = Iterator[tuple[str, pa.Array]]
+    from kl_drift.counts.counting import Tally
+    from kl_drift.engines.reading import Columns, Pair, Request, Sample, Step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Some rows of a source, read by one thread.
+class Source(ABC):
+    """A table that an engine samples and counts.
 
-    Parameters
-    ----------
-    rows : int
-        How many.
-    read : callable
-        ``read(names)`` yields ``(name, array)`` piece by piece, one column after the other; the
-        pieces of every column have ``rows`` rows together.
+    Whatever derives from this class can be handed to :func:`kl_drift.fit`,
+    :func:`kl_drift.scan` and :func:`kl_drift.compare`. An engine on this machine, whose rows become
+    Arrow arrays, derives from :class:`kl_drift.engines.arrow.LocalSource` and says only how its
+    parts are read; one that counts elsewhere (a database, a cluster) derives from this class.
+    :class:`kl_drift.testing.EngineLaws` proves either.
+
+    Every engine owes:
+
+    - **Sums.** The counts of every tally sum to the rows of the table: no row is lost, none counted
+      twice, also where rows come and go meanwhile (then: :exc:`SnapshotInvalidError`).
+    - **Cells.** A value lies in the cell whose lower edge is the last one at or below it, compared
+      as exactly as the column's type is. NaN has the cell ``bins.nan_cell``, null
+      ``bins.null_cell``, the infinities the open ends. The range of a tally is that of the finite
+      values; a negative zero is zero.
+    - **Levels.** A level is its text, as :func:`kl_drift.counts.arrays.level_dictionary` writes
+      it, and two texts are one level only if all their bytes are equal, whatever the collation. A
+      level that is not kept counts as ``other`` if ``bins.known`` holds its hash, else as
+      ``unseen``, and then its name and rows stand in ``Tally.unseen``:
+      :meth:`kl_drift.counts.counting.LevelCounter.count_levels` does all that. More than
+      :data:`~kl_drift.engines.reading.LEVEL_LIMIT` levels are :class:`TooManyLevels` in a sample;
+      :meth:`tally` may refuse as many where it would have to fetch them.
+    - **Errors.** A :exc:`~kl_drift.errors.SnapshotError` that names the source, the column and what
+      to do: ``SnapshotNotFoundError`` where nothing is there, ``SnapshotUnreadableError`` where it
+      cannot be read, ``SnapshotInvalidError`` where it holds what its schema does not allow. What
+      an engine cannot do (pairs, samples) is a :exc:`~kl_drift.errors.UsageError`, before a row is
+      read. Never a part of the counts.
+
+    Examples
+    --------
+    An engine that counts a list of dictionaries:
+
+    >>> import pyarrow as pa
+    >>> import kl_drift as kd
+    >>> from kl_drift.counts.counting import counter
+    >>> from kl_drift.engines.reading import Reading, latest_moment
+    >>> from kl_drift.engines.source import Source
+    >>> class Records(Source):
+    ...     name = "a list of dictionaries"
+    ...
+    ...     def __init__(self, records, types):
+    ...         self.records = records
+    ...         self.types = types
+    ...
+    ...     @property
+    ...     def schema(self):
+    ...         return self.types
+    ...
+    ...     def values(self, reading):
+    ...         column = reading.column
+    ...         found = [record.get(column) for record in self.records]
+    ...         return reading(pa.array(found, self.schema[column]))
+    ...
+    ...     def tally(self, columns, pairs, step=None):
+    ...         for pair in pairs:
+    ...             raise kd.errors.UsageError(f"{self.name}: pairs are not counted, as {pair!r}")
+    ...         tallies = {
+    ...             name: counter(bins).count(self.values(reading))
+    ...             for name, (reading, bins) in columns.items()
+    ...         }
+    ...         if step:
+    ...             step(len(self.records))
+    ...         return len(self.records), tallies
+    ...
+    ...     def latest(self, columns):
+    ...         return {c: latest_moment(self.values(Reading(column=c))) for c in columns}
+    >>> reference = kd.fit({"price": [1.0, 2.5, None], "shop": ["a", "b", "b"]})
+    >>> types = {"price": pa.float64(), "shop": pa.string()}
+    >>> records = Records([{"price": 2.5, "shop": "b"}, {"shop": "c"}], types)
+    >>> current = kd.scan(records, like=reference)
+    >>> current.rows, current["price"].nulls, dict(current["shop"].unseen)
+    (2, 1, {'c': 1})
     """
 
-    rows: int
-    read: Callable[[Sequence[str]], Column]
-
-
-class Source(Protocol):
-    """A table that can be read in parts."""
-
     @property
+    @abstractmethod
     def name(self) -> str:
         """What messages and profiles call it."""
 
     @property
+    @abstractmethod
     def schema(self) -> Mapping[str, pa.DataType]:
-        """The columns and their types."""
+        """The columns, and the Arrow types that their values have or would have."""
 
     @property
     def partition_keys(self) -> frozenset[str]:
-        """The columns that are told by the folder's name, not by the file."""
+        """The columns that tell snapshots apart, as the names of folders do; by default none."""
+        return frozenset()
 
     @property
     def rows(self) -> int | None:
-        """How many rows there are; ``None`` for a stream."""
+        """How many rows there are; ``None``, the default: not known before they are counted.
 
-    def parts(self) -> Iterator[Part]:
-        """Yield all rows, part by part."""
+        An engine that hands out samples knows.
+        """
+        return None
+
+    @abstractmethod
+    def tally(
+        self, columns: Columns, pairs: Mapping[str, Pair], step: Step | None = None
+    ) -> tuple[int, dict[str, Tally]]:
+        """Count columns and pairs, all at once.
+
+        Parameters
+        ----------
+        columns : mapping of str to (Reading, Bins)
+            What to count, under which name.
+        pairs : mapping of str to Pair
+            What to count together, under which name.
+        step : callable, optional
+            Told of the rows that are done.
+
+        Returns
+        -------
+        (int, dict of str to Tally)
+            The rows, and the tallies by name; the counts of each sum to the rows.
+        """
+
+    @abstractmethod
+    def latest(self, columns: Sequence[str]) -> dict[str, int | None]:
+        """Return the latest moment in each timestamp column, in microseconds since 1970.
+
+        Ages are counted from it; ``None`` where all are null.
+        """
+
+    def sample(self, wanted: Mapping[str, Request], step: Step | None = None) -> dict[str, Sample]:
+        """Sample columns, so that bins can be fitted on them.
+
+        Parameters
+        ----------
+        wanted : mapping of str to NumbersWanted or LevelsWanted
+            What to sample, under which name.
+        step : callable, optional
+            Told of the rows that are done.
+
+        Returns
+        -------
+        dict of str to NumberSample, LevelSample or TooManyLevels
+            Values of the same rows, spread evenly over the table, the same each time; extremes,
+            rows and levels are exact.
+
+        Raises
+        ------
+        UsageError
+            By default: bins are fitted on rows, and those of such an engine stay where they are.
+        """
+        del wanted, step
+        raise UsageError(
+            f"{self.name}: bins are fitted on rows, and its rows stay where they are; fit to a "
+            "Parquet snapshot of it, or to its rows read into a data frame; then scan it"
+        )
+
+    def rereadable(self) -> AbstractContextManager[Source]:
+        """Give a source that can be read twice: itself, unless its rows come by but once."""
+        return nullcontext(self)
 
 
 def checked_schema(schema: pa.Schema, name: str) -> dict[str, pa.DataType]:
@@ -80,179 +188,3 @@ def checked_schema(schema: pa.Schema, name: str) -> dict[str, pa.DataType]:
             f"{name}: column {column!r} occurs {times} times; rename all but one of them"
         )
     return dict(zip(schema.names, schema.types, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class TableSource:
-    """A table in memory (or mapped into it)."""
-
-    table: pa.Table
-    name: str = "a table in memory"
-
-    @property
-    def schema(self) -> Mapping[str, pa.DataType]:
-        """The columns and their types."""
-        return checked_schema(self.table.schema, self.name)
-
-    @property
-    def partition_keys(self) -> frozenset[str]:
-        """None: a table has no folders."""
-        return frozenset()
-
-    @property
-    def rows(self) -> int | None:
-        """How many rows there are."""
-        return int(self.table.num_rows)
-
-    def parts(self) -> Iterator[Part]:
-        """Yield slices of the table."""
-        for start in range(0, self.table.num_rows, _PART_ROWS):
-            yield part_of(self.table.slice(start, _PART_ROWS))
-
-
-def part_of(table: pa.Table | pa.RecordBatch) -> Part:
-    """Return a table in memory as a part."""
-
-    def read(names: Sequence[str]) -> Column:
-        for name in names:
-            column = table.column(name)
-            for array in getattr(column, "chunks", [column]):
-                yield name, array
-
-    return Part(rows=table.num_rows, read=read)
-
-
-_spent: WeakSet[pa.RecordBatchReader] = WeakSet()
-"""Readers that were read: Arrow itself would hand out no rows the second time, and no error."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamSource:
-    """Batches that come by once."""
-
-    reader: pa.RecordBatchReader
-    name: str = "a stream of batches"
-
-    @property
-    def schema(self) -> Mapping[str, pa.DataType]:
-        """The columns and their types."""
-        return checked_schema(self.reader.schema, self.name)
-
-    @property
-    def partition_keys(self) -> frozenset[str]:
-        """None: a stream has no folders."""
-        return frozenset()
-
-    @property
-    def rows(self) -> int | None:
-        """Not known before the stream has ended."""
-        return None
-
-    def parts(self) -> Iterator[Part]:
-        """Yield the batches as they come, each a part; see :meth:`batches`."""
-        return map(part_of, self.batches())
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches as they come.
-
-        Raises
-        ------
-        UsageError
-            The second time: the rows are gone.
-        SnapshotUnreadableError
-            If the stream breaks.
-        """
-        if self.reader in _spent:
-            raise UsageError(f"{self.name} was read already; open it anew")
-        _spent.add(self.reader)
-        try:
-            yield from self.reader
-        except (OSError, pa.ArrowException) as error:
-            raise SnapshotUnreadableError(f"{self.name} broke off: {error}") from error
-
-
-def open_source(data: Readable) -> Source | Remote:
-    """Return the source behind whatever a user may hand in.
-
-    A table of a database or a Spark DataFrame is remote: it is counted where it is.
-
-    Raises
-    ------
-    SnapshotError
-        If a path leads to no readable Parquet, or an object holds no table.
-    """
-    if isinstance(data, str | PathLike):
-        data = Snapshot.at(data)
-    if isinstance(data, Snapshot):
-        from kl_drift.engines.parquet import open_parquet
-
-        return open_parquet(data)
-    if isinstance(data, Remote):
-        return data
-    if isinstance(data, pa.RecordBatchReader):
-        return StreamSource(data)
-    library = _library(data)
-    if library == "pyspark":
-        from kl_drift.engines.spark import SparkTable
-
-        return SparkTable(data)
-    if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__len__"):
-        return StreamSource(pa.RecordBatchReader.from_stream(data))
-    return TableSource(_table(data), "a table" if library == "builtins" else f"a {library} table")
-
-
-def _library(data: Readable) -> str:
-    """Return the library that the data, or what it is derived from, comes from."""
-    libraries = [kind.__module__.partition(".")[0] for kind in type(data).__mro__]
-    return "pandas" if "pandas" in libraries else libraries[0]
-
-
-def _table(data: Readable) -> pa.Table:
-    try:
-        if _library(data) == "pandas":
-            return pa.Table.from_pandas(data, preserve_index=False)
-        if isinstance(data, pa.Table):
-            return data  # by way of C, a name would end at its first zero byte
-        if isinstance(data, pa.RecordBatch):
-            return pa.Table.from_batches([data])
-        return pa.table(data)
-    except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
-        raise SnapshotInvalidError(
-            f"cannot read a {type(data).__module__}.{type(data).__name__} as a table: {error}; "
-            "expected a path, a Snapshot, a pandas or polars DataFrame (of a LazyFrame: "
-            ".collect()), a pyarrow Table or reader (of a Dataset: .scanner().to_reader())"
-        ) from error
-
-
-def read_here(source: Source | Remote) -> Source:
-    """Return a source that can be read row by row.
-
-    Raises
-    ------
-    UsageError
-        If it is remote.
-    """
-    if isinstance(source, Remote):
-        raise UsageError(
-            f"{source.name}: bins are fitted on rows, and its rows stay where they are; fit to a "
-            "Parquet snapshot of it, or to its rows read into a data frame; then scan it"
-        )
-    return source
-
-
-@contextmanager
-def rereadable(source: _T) -> Iterator[_T | TableSource]:
-    """Give a source that can be read twice: a stream is first written to a temporary file."""
-    if not isinstance(source, StreamSource):
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="kl-drift-") as folder:
-        path = Path(folder) / "stream.arrows"
-        with (
-            pa.OSFile(str(path), "wb") as file,
-            pa.ipc.new_stream(file, source.reader.schema) as writer,
-        ):
-            for batch in source.batches():
-                writer.write_batch(batch)  # a stream, since a file holds one dictionary per column
-        with pa.memory_map(str(path)) as file:
-            yield TableSource(pa.ipc.open_stream(file).read_all(), source.name)

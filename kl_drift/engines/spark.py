@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kl_drift.counts.bins import Bins
 from kl_drift.counts.counting import Tally
 from kl_drift.counts.profile import ValueRange
-from kl_drift.engines.arrow import Pair, PartCounter, Reading, later, latest_of_part
-from kl_drift.engines.remote import Remote
-from kl_drift.engines.source import Part, checked_schema, part_of
+from kl_drift.engines.parts import Part, PartCounter, latest_of_part, part_of
+from kl_drift.engines.reading import Columns, Pair, Step, later
+from kl_drift.engines.source import Source, checked_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -32,7 +31,7 @@ _ROWS = 131_072  # Spark's own batches are small; joined they count faster
 PartResult = Callable[[Part], dict[str, Any]]
 
 
-class SparkTable(Remote):
+class SparkTable(Source):
     """A Spark DataFrame, classic or Connect.
 
     Parameters
@@ -61,13 +60,15 @@ class SparkTable(Remote):
         )
 
     def tally(
-        self, wanted: Mapping[str, tuple[Reading, Bins]], pairs: Mapping[str, Pair]
+        self, columns: Columns, pairs: Mapping[str, Pair], step: Step | None = None
     ) -> tuple[int, dict[str, Tally]]:
         """Count columns and pairs in one job."""
-        columns = sorted({reading.column for reading, _ in wanted.values()})
-        rows, totals = 0, PartCounter(wanted, pairs).empty()
-        for found in self._map(columns, _Counting(wanted, pairs)):
+        needed = sorted({reading.column for reading, _ in columns.values()})
+        rows, totals = 0, PartCounter(columns, pairs).empty()
+        for found in self._map(needed, _Counting(columns, pairs)):
             rows += found["rows"]
+            if step:
+                step(found["rows"])
             for name, plain in found["tallies"].items():
                 totals[name] += _tally(plain)
         return rows, totals
@@ -120,15 +121,13 @@ def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 class _Counting:
     """Counts a part; travels to the executors as the bins, not as what is made of them."""
 
-    def __init__(
-        self, wanted: Mapping[str, tuple[Reading, Bins]], pairs: Mapping[str, Pair]
-    ) -> None:
-        self._wanted = dict(wanted)
+    def __init__(self, columns: Columns, pairs: Mapping[str, Pair]) -> None:
+        self._columns = dict(columns)
         self._pairs = dict(pairs)
         self._counter: PartCounter | None = None
 
     def __call__(self, part: Part) -> dict[str, Any]:
-        self._counter = self._counter or PartCounter(self._wanted, self._pairs)
+        self._counter = self._counter or PartCounter(self._columns, self._pairs)
         tallies = self._counter(part)
         return {"rows": part.rows, "tallies": {n: _plain(each) for n, each in tallies.items()}}
 

@@ -28,8 +28,8 @@ from kl_drift.counts.bins import HOURS, WEEKDAYS, Bins, CategoryBins, Number, Nu
 from kl_drift.counts.buffers import from_texts
 from kl_drift.counts.counting import LevelCounter, Tally, counter
 from kl_drift.counts.profile import ValueRange
-from kl_drift.engines.arrow import LEVEL_LIMIT, Pair, Reading
-from kl_drift.engines.remote import Remote
+from kl_drift.engines.reading import LEVEL_LIMIT, Columns, Pair, Reading, Step
+from kl_drift.engines.source import Source
 from kl_drift.engines.sql_dialects import DIALECTS, Expression, SqlDialect
 from kl_drift.engines.sql_types import arrow_type
 from kl_drift.errors import (
@@ -55,7 +55,7 @@ class _Group(NamedTuple):
     strays: int
 
 
-class SqlTable(Remote):
+class SqlTable(Source):
     """A table, view or query of a database.
 
     Parameters
@@ -130,7 +130,7 @@ class SqlTable(Remote):
         return DIALECTS[self._bind.dialect.name]
 
     def tally(
-        self, wanted: Mapping[str, tuple[Reading, Bins]], pairs: Mapping[str, Pair]
+        self, columns: Columns, pairs: Mapping[str, Pair], step: Step | None = None
     ) -> tuple[int, dict[str, Tally]]:
         """Count columns over bins in one query; above 200 columns, in one for each 200.
 
@@ -149,12 +149,19 @@ class SqlTable(Remote):
                 f"{self.name}: the reference judges the pair {pair!r}, and pairs are not counted "
                 "in databases; name the columns to judge, or scan a Parquet file of the table"
             )
-        columns = list(wanted.values())
-        if not columns:
-            query = sa.select(sa.func.count()).select_from(self._rows)
-            return int(self._fetch([query])[0][0]), {}
+        rows, tallies = self._counted(columns) if columns else (self._count(), {})
+        if step:
+            step(rows)
+        return rows, tallies
+
+    def _count(self) -> int:
+        query = sa.select(sa.func.count()).select_from(self._rows)
+        return int(self._fetch([query])[0][0])
+
+    def _counted(self, columns: Columns) -> tuple[int, dict[str, Tally]]:
         branches = [
-            self._branch(place, reading, bins) for place, (reading, bins) in enumerate(columns)
+            self._branch(place, reading, bins)
+            for place, (reading, bins) in enumerate(columns.values())
         ]
         most = self._dialect.branches
         queries = [
@@ -166,7 +173,7 @@ class SqlTable(Remote):
             groups[group.column].append(group)
         tallies = {
             name: self._tally(reading.column, bins, groups[place])
-            for place, (name, (reading, bins)) in enumerate(wanted.items())
+            for place, (name, (reading, bins)) in enumerate(columns.items())
         }
         return self._one_total(tallies), tallies
 

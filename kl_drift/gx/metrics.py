@@ -21,9 +21,9 @@ from sqlalchemy import MetaData, Table
 
 from kl_drift.artefact import profile_to_dict
 from kl_drift.counts.profile import Profile
+from kl_drift.engines.opening import open_source
 from kl_drift.engines.profiling import scan_profile
-from kl_drift.engines.remote import Remote
-from kl_drift.engines.source import Source, open_source
+from kl_drift.engines.source import Source
 from kl_drift.engines.sql import SqlTable, reflected
 from kl_drift.gx.reference import load_reference
 
@@ -112,7 +112,7 @@ def _narrowed(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _counted(
-    source: Source | Remote, domain: Mapping[str, Any], values: Mapping[str, Any]
+    source: Source, domain: Mapping[str, Any], values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Count the rows of a domain over the reference's bins."""
     columns = values.get("columns")

@@ -10,7 +10,8 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from kl_drift.counts.bins import PairBins
-from kl_drift.engines.source import Source, open_source, read_here
+from kl_drift.engines.arrow import LocalSource
+from kl_drift.engines.opening import open_snapshot
 from kl_drift.errors import SnapshotInvalidError
 from kl_drift.gx.reference import load_reference
 
@@ -56,7 +57,7 @@ def parquet_batch(
     """
     import pandas as pd
 
-    source = read_here(open_source(snapshot))
+    source = open_snapshot(snapshot)
     wanted = [*_needed(load_reference(fspath(reference), columns)), *besides]
     names = [name for name in dict.fromkeys(wanted) if name in source.schema]
     if not names:
@@ -73,7 +74,7 @@ def _needed(like: Profile) -> Iterator[str]:
             yield column.derived_from or name
 
 
-def _table(source: Source, names: Sequence[str]) -> pa.Table:
+def _table(source: LocalSource, names: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
