@@ -34,6 +34,8 @@ class Snapshot:
         The moment it stands for, ISO 8601; the age of timestamps is counted from it.
     options : mapping of str to str, optional
         Options of the object store, e.g. ``endpoint_override``. Never printed or saved.
+    checksums : bool
+        Whether the checksums of pages are verified, where the files have them.
 
     Raises
     ------
@@ -46,6 +48,7 @@ class Snapshot:
     label: str = ""
     as_of: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    checksums: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", fspath(self.path))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kl_drift.api import fit, scan
+from kl_drift.api import compare, fit, scan
 from kl_drift.counts.profile import Profile
 from kl_drift.engines import parquet
 from kl_drift.engines.parquet import ParquetSource, open_parquet
+from kl_drift.engines.parts import part_of
 from kl_drift.errors import (
     SnapshotInvalidError,
     SnapshotNotFoundError,
@@ -45,7 +48,6 @@ def column(source: ParquetSource, name: str) -> list[object]:
     ("content", "said"),
     [
         (b"", "0 bytes"),
-        (b"x,y\n1,2\n" * 100, "(?i)parquet magic bytes not found"),
         (b"PAR1", "file"),
         (b"PAR1" + b"\xff" * 100 + b"PAR1", "file"),
     ],
@@ -59,6 +61,85 @@ def test_what_is_no_parquet_is_named(tmp_path: Path, content: bytes, said: str) 
         assert "wrong.parquet: cannot be read as Parquet" in str(caught.value)
         assert "check that it was written completely" in str(caught.value)
         assert isinstance(caught.value, OSError)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"x,y\n1,2\n" * 100, r"a CSV file; .* convert it with  pandas\.read_csv"),
+        (b"\xef\xbb\xbfcity;n\nK\xc3\xb6ln;1\n", "a CSV file"),
+        (b'{"x": 1}\n{"x": 2}\n', r"a JSON file; .* pandas\.read_json\(…, lines=True\)"),
+        (b"ORC\x00", r"an ORC file; .* pandas\.read_orc"),
+        (b"Obj\x01\x00", "an Avro file; kl-drift reads Parquet: write it as Parquet"),
+        (b"ARROW1\x00\x00", "an Arrow file"),
+        (b"PK\x03\x04\x00", "a zip or Excel file"),
+        (b"\x1f\x8b\x08", "a file packed by gzip"),
+        (b"SQLite format 3\x00", "an SQLite database"),
+    ],
+)
+def test_another_format_is_named_as_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "wrong.parquet"
+    path.write_bytes(content)
+    with pytest.raises(SnapshotUnreadableError, match=rf"wrong\.parquet: this is {said}"):
+        fit(path)
+
+
+def _tables(path: Path, seed: int) -> Path:
+    generator = np.random.default_rng(seed)
+    columns = {name: generator.normal(size=30_000) for name in ("one", "two")}
+    return write(path, columns, row_group_size=10_000, use_dictionary=False, compression="none")
+
+
+@pytest.mark.parametrize("how", ["over it", "in its place"])
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_file_that_is_replaced_while_it_is_read_is_refused(
+    tmp_path: Path, how: str, after: int
+) -> None:
+    path, other = _tables(tmp_path / "x.parquet", 1), _tables(tmp_path / "y.parquet", 2)
+    assert path.stat().st_size == other.stat().st_size
+    parts = list(opened(path).parts())
+    for part in parts[:after]:
+        assert sum(len(array) for _, array in part.read(["one"])) == 10_000
+    if how == "over it":
+        path.write_bytes(other.read_bytes())
+    else:
+        other.replace(path)
+    with pytest.raises(SnapshotUnreadableError, match=r"x\.parquet: was replaced or changed while"):
+        list(parts[after].read(["one"]))
+
+
+def test_a_file_that_is_replaced_between_sampling_and_counting_is_refused(tmp_path: Path) -> None:
+    path, other = _tables(tmp_path / "x.parquet", 1), _tables(tmp_path / "y.parquet", 2)
+
+    def replace(done: int, _: int | None) -> None:
+        if done == 30_000:  # sampled, not yet counted
+            other.replace(path)
+
+    with pytest.raises(SnapshotUnreadableError, match=r"x\.parquet: was replaced or changed while"):
+        fit(path, progress=replace)
+
+
+def _flip_a_value(path: Path) -> None:
+    """Change one byte of a value, so that the file can still be read in every other respect."""
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    content = bytearray(path.read_bytes())
+    content[chunk.data_page_offset + chunk.total_compressed_size - 3] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_page_checksums_are_verified_unless_that_is_left_out(tmp_path: Path) -> None:
+    plain: dict[str, Any] = {"use_dictionary": False, "compression": "none"}
+    path = write(
+        tmp_path / "x.parquet", {"x": np.arange(1.0, 999.0)}, write_page_checksum=True, **plain
+    )
+    reference = fit(path)
+    _flip_a_value(path)
+    for read in (fit, lambda each: scan(each, like=reference)):
+        with pytest.raises(SnapshotUnreadableError, match=r"x\.parquet: .*CRC checksum"):
+            read(path)
+    unverified = scan(Snapshot(path=str(path), checksums=False), like=reference)
+    assert unverified.rows == reference.rows
+    assert unverified["x"].histogram != reference["x"].histogram
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
@@ -118,6 +199,67 @@ def _damage(path: Path, name: str) -> None:
                 size = chunk.total_compressed_size
                 content[start : start + size] = b"\xff" * size
     path.write_bytes(content)
+
+
+def test_the_index_of_a_data_frame_is_no_feature(tmp_path: Path) -> None:
+    path, later = tmp_path / "x.parquet", tmp_path / "later.parquet"
+    frame = pd.DataFrame({"x": range(300), "customer": range(300), "y": [1.0, 2.0] * 150})
+    frame.set_index("customer").sample(frac=1, random_state=1).to_parquet(path)
+    frame.assign(y=2.0).to_parquet(later, index=False)
+    frame.sample(frac=1, random_state=1).to_parquet(tmp_path / "unnamed.parquet")
+    reference = fit(path)
+    assert reference["customer"].reason.startswith("index of a pandas data frame")
+    assert list(fit(path, columns=["customer", "y"]).counted) == ["customer", "y"]
+    unnamed = fit(tmp_path / "unnamed.parquet")
+    assert unnamed["__index_level_0__"].reason.startswith("index of a pandas data frame")
+    assert fit(pq.read_table(path))["customer"].reason == reference["customer"].reason
+    for current, like in ((later, unnamed), (tmp_path / "unnamed.parquet", fit(later))):
+        findings = {column.name: column.finding for column in compare(current, like)}
+        assert "__index_level_0__" not in findings
+
+
+PERIODS = ["Y-DEC", "Y-JUN", "Q-DEC", "Q-JAN", "M", "W-SUN", "W-WED", "B", "D", "2D", "h", "15min"]
+
+
+@pytest.mark.parametrize("frequency", [*PERIODS, "s", "ms", "us", "ns"])
+@pytest.mark.filterwarnings("ignore:Period:FutureWarning")  # business days will go
+def test_periods_are_their_first_moments(tmp_path: Path, frequency: str) -> None:
+    frame = pd.DataFrame({"p": pd.period_range("1968-03-05", periods=40, freq=frequency)})
+    frame.loc[3, "p"] = pd.NaT
+    frame.to_parquet(tmp_path / "p.parquet")
+    firsts = frame["p"].dt.start_time.dt.floor("us").to_list()
+    for array in _unregistered(tmp_path / "p.parquet"), _first_column(pa.Table.from_pandas(frame)):
+        moments = array.cast(pa.timestamp("us"), safe=False).to_pylist()
+        assert moments == [None if first is pd.NaT else first for first in firsts]
+    assert fit(frame)["p"].reason.startswith("moves by construction")
+
+
+def _first_column(table: pa.Table) -> pa.Array:
+    return next(array for _, array in part_of(table).read(table.column_names[:1]))
+
+
+def _unregistered(path: Path) -> pa.Array:
+    """Return what is read where pandas has not told Arrow of its types."""
+    table = pq.ParquetFile(path, arrow_extensions_enabled=False).read()
+    return _first_column(table)
+
+
+def test_intervals_are_what_pandas_writes() -> None:
+    frame = pd.DataFrame({"i": pd.cut([1, 5, np.nan, 9.0], [0, 3, 6, 10])})
+    text = ["(0, 3]", "(3, 6]", None, "(6, 10]"]
+    assert _first_column(pa.Table.from_pandas(frame)).to_pylist() == text
+    plain = pd.DataFrame({"i": pd.arrays.IntervalArray.from_breaks([0, 1, 2], closed="left")})
+    assert _first_column(pa.Table.from_pandas(plain)).to_pylist() == ["[0, 1)", "[1, 2)"]
+    assert fit(plain)["i"].type == "large_string"
+
+
+def test_moments_beyond_nanoseconds_keep_their_value(tmp_path: Path) -> None:
+    forever = datetime(9999, 12, 31, 23, 59, 59, 999999)
+    moments = [datetime(1, 1, 1), datetime(2013, 2, 8, 12, 0, 0, 123456), forever, None]
+    table = pa.table({"t": pa.array(moments, pa.timestamp("us"))})
+    path = write(tmp_path / "x.parquet", table, use_deprecated_int96_timestamps=True)
+    assert column(opened(path), "t") == moments
+    assert str(fit(path)["t"].range) == "0001-01-01 00:00:00 … 9999-12-31 23:59:59.999999"
 
 
 # ---------------------------------------------------------------- one table of several files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from contextlib import chdir
@@ -15,7 +16,8 @@ import pytest
 from pyarrow import fs
 
 from kl_drift.api import fit, scan
-from kl_drift.engines import parquet
+from kl_drift.counts.profile import LeftOut
+from kl_drift.engines import files
 from kl_drift.engines.parquet import ParquetSource, open_parquet
 from kl_drift.errors import (
     SnapshotInvalidError,
@@ -120,7 +122,7 @@ EVERY = [
         ("month=2013-0[1]", EVERY[-3:-1]),
         ("month=*/part-0.parquet", [EVERY[-3], EVERY[-1]]),
         ("month=*/part-?.parquet", EVERY[-3:]),
-        ("*.md", ["README.md"]),
+        ("*.md", []),
         ("_*/e.parquet", []),
         ("a.parque", []),
         ("a.parquet?", []),
@@ -131,20 +133,13 @@ EVERY = [
         ("a.parquet[", []),
     ],
 )
-def test_which_files_a_path_means(
-    tree: Path, path: str, found: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parquet, "_opened", _unopened)
+def test_which_files_a_path_means(tree: Path, path: str, found: list[str]) -> None:
     for start in (f"{tree}/{path}", f"file://{tree}/{path}"):
         if found:
             assert names(opened(start), tree) == found
         else:
             with pytest.raises(SnapshotNotFoundError, match="no Parquet files at"):
                 opened(start)
-
-
-def _unopened(_: fs.FileSystem, path: str, partition: dict[str, str]) -> parquet._File:
-    return parquet._File(files=None, path=path, partition=partition, footer=None, schema={})
 
 
 @pytest.mark.parametrize(
@@ -159,10 +154,7 @@ def _unopened(_: fs.FileSystem, path: str, partition: dict[str, str]) -> parquet
         ("[a]*", ["a.parquet"]),
     ],
 )
-def test_relative_paths(
-    tree: Path, path: str, found: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parquet, "_opened", _unopened)
+def test_relative_paths(tree: Path, path: str, found: list[str]) -> None:
     with chdir(tree):
         assert [file.path for file in opened(path).found] == found
 
@@ -178,14 +170,59 @@ def test_a_glob_that_is_no_glob_is_refused() -> None:
         opened("a[z-b]")
 
 
-def test_files_without_a_suffix_are_read_where_none_has_one(tmp_path: Path) -> None:
-    write(tmp_path / "bare" / "part-0")
-    write(tmp_path / "bare" / "part-1")
-    write(tmp_path / "mixed" / "part-0")
-    write(tmp_path / "mixed" / "x.parquet")
-    assert names(opened(tmp_path / "bare"), tmp_path) == ["bare/part-0", "bare/part-1"]
-    assert names(opened(tmp_path / "mixed"), tmp_path) == ["mixed/x.parquet"]
-    assert names(opened(tmp_path / "mixed" / "part-*"), tmp_path) == ["mixed/part-0"]
+def test_what_is_parquet_by_content_is_read_whatever_its_name(tmp_path: Path) -> None:
+    every = ("000000_0", "a.PARQUET", "b.pqt", "c.parquet.snappy", "d.parquet", "e.dat")
+    for number, name in enumerate(every):
+        write(tmp_path / "lake" / name, {"x": [number]})
+    (tmp_path / "lake" / "notes.txt").write_text("no rows")
+    (tmp_path / "lake" / "empty").write_bytes(b"")
+    source = opened(tmp_path / "lake")
+    assert names(source, tmp_path / "lake") == list(every)
+    assert column(source, "x") == list(range(len(every)))
+    assert names(opened(tmp_path / "lake" / "0*"), tmp_path) == ["lake/000000_0"]
+    assert source.left_out == (LeftOut(kind="not_parquet", files=2, names=("empty", "notes.txt")),)
+
+
+def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
+    for day in (1, 2):
+        folder = tmp_path / f"day={day}"
+        write(folder / "part-0.parquet")
+        (folder / "_SUCCESS").write_bytes(b"")
+        (folder / ".part-0.parquet.crc").write_bytes(b"crc")
+        write(folder / "_temporary" / "0" / "part-1.parquet")
+        (folder / "gone.parquet").symlink_to("nowhere")
+        os.mkfifo(folder / "pipe.parquet")
+        (folder / "read.me").write_text("no rows")
+    (tmp_path / "top.txt").write_text("no rows")
+    dead = ("day=2/gone.parquet",)
+    hidden = ("day=2/.part-0.parquet.crc", "day=2/_SUCCESS", "day=2/_temporary/0/part-1.parquet")
+    pipes = ("day=2/pipe.parquet",)
+    assert opened(tmp_path, where={"day": "2"}).left_out == (
+        LeftOut(kind="dead_link", files=1, names=dead),
+        LeftOut(kind="hidden", files=3, names=hidden),
+        LeftOut(kind="no_file", files=1, names=pipes),
+        LeftOut(kind="not_parquet", files=1, names=("day=2/read.me",)),
+    )
+    profile = fit(tmp_path)
+    assert [(each.kind, each.files) for each in profile.left_out] == [
+        ("dead_link", 2), ("hidden", 6), ("no_file", 2), ("not_parquet", 3),
+    ]  # fmt: skip
+    assert scan(tmp_path, like=profile).left_out == profile.left_out
+
+
+def test_a_partition_key_may_begin_like_a_hidden_folder(tmp_path: Path) -> None:
+    write(tmp_path / "_day=1" / "a.parquet")
+    write(tmp_path / "_staging" / "b.parquet")
+    assert opened(tmp_path).rows == 3
+    assert [str(each) for each in opened(tmp_path).left_out] == ["1 hidden (_staging/b.parquet)"]
+
+
+def test_a_folder_without_parquet_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / ".b").write_text("hidden")
+    with pytest.raises(SnapshotNotFoundError) as caught:
+        opened(tmp_path)
+    assert "(1 hidden (.b); 1 not Parquet (a.csv)); expected a file" in str(caught.value)
 
 
 def test_a_link_to_a_file_or_folder_is_followed(tmp_path: Path) -> None:
@@ -220,7 +257,7 @@ def test_a_file_name_that_is_no_text_is_an_error_of_ours(
     def listed(*_: object) -> list[str]:  # not every system lets such a file be made
         return [b"\xff.parquet".decode()]
 
-    monkeypatch.setattr(parquet, "_below", listed)
+    monkeypatch.setattr(files, "_below", listed)
     with pytest.raises(SnapshotUnreadableError, match="cannot be listed: 'utf-8' codec"):
         opened(tmp_path)
 
@@ -426,7 +463,7 @@ def test_no_more_bytes_are_read_than_the_columns_asked_for_take(
     columns = {f"c{i}": generator.normal(size=100_000) for i in range(10)}
     path = write(tmp_path / "wide.parquet", columns, row_group_size=25_000, use_dictionary=False)
     handler = Counting()
-    monkeypatch.setattr(parquet, "filesystem", lambda *_: (fs.PyFileSystem(handler), str(path)))
+    monkeypatch.setattr(files, "filesystem", lambda *_: (fs.PyFileSystem(handler), str(path)))
     reference = fit(path, columns=["c3"])
     handler.bytes = 0
     scan(path, like=reference)

@@ -6,10 +6,12 @@ of what the counts mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
+from itertools import chain
 from operator import add
+from typing import Literal, TypeAlias
 
 from kl_drift import canonical
 from kl_drift.counts.bins import Domain, Number, level_hash, number_text
@@ -18,6 +20,9 @@ from kl_drift.errors import BinsMismatchError, ColumnNotFoundError, UsageError, 
 
 UNSEEN_NAMES = 50
 """How many levels that the reference never held are remembered by name."""
+
+LEFT_OUT_NAMES = 10
+"""How many files that were left out are remembered by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,59 @@ def merge_unseen(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, in
     return {level: total[level] for level in sorted(total, key=level_hash)[:UNSEEN_NAMES]}
 
 
+Absence: TypeAlias = Literal["hidden", "not_parquet", "dead_link", "no_file"]
+"""Why a file of a snapshot was not read."""
+
+_ABSENT: Mapping[Absence, str] = {
+    "hidden": "hidden",
+    "not_parquet": "not Parquet",
+    "dead_link": "links to nothing",
+    "no_file": "no files",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Files of a snapshot that were not read, for one reason.
+
+    Parameters
+    ----------
+    kind : Absence
+        The reason.
+    files : int
+        How many.
+    names : tuple of str
+        The first ten of them by name, below the snapshot's folder.
+    """
+
+    kind: Absence
+    files: int
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, kind: Absence, names: Collection[str]) -> LeftOut:
+        """Return what stands for the files of these names."""
+        return cls(kind=kind, files=len(names), names=tuple(sorted(names)[:LEFT_OUT_NAMES]))
+
+    def __str__(self) -> str:
+        """Write it for a person: ``2 hidden (_SUCCESS, _metadata)``."""
+        more = ", …" if self.files > len(self.names) else ""
+        return f"{self.files:,} {_ABSENT[self.kind]} ({', '.join(self.names)}{more})"
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        """Add the files that another part left out for the same reason."""
+        names = sorted({*self.names, *other.names})[:LEFT_OUT_NAMES]
+        return replace(self, files=self.files + other.files, names=tuple(names))
+
+
+def merge_left_out(*parts: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    """Add what parts left out, reason by reason."""
+    total: dict[Absence, LeftOut] = {}
+    for each in chain(*parts):
+        total[each.kind] = total[each.kind] + each if each.kind in total else each
+    return tuple(total[kind] for kind in sorted(total))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """Counts of a snapshot over bins that were fitted once, on the reference.
@@ -124,6 +182,8 @@ class Profile:
         Where the rows came from, sorted; credentials removed.
     as_of : str
         The moment the snapshot stands for, as the user wrote it; empty if not stated.
+    left_out : tuple of LeftOut
+        Files of the snapshot that were not read, sorted by reason.
     created : str
         When the profile was made, UTC, ISO 8601. Not part of equality.
     created_by : str
@@ -134,6 +194,7 @@ class Profile:
     rows: int
     sources: tuple[str, ...] = ()
     as_of: str = ""
+    left_out: tuple[LeftOut, ...] = ()
     created: str = field(default="", compare=False)
     created_by: str = field(default="", compare=False)
 
@@ -183,6 +244,7 @@ class Profile:
             rows=self.rows + other.rows,
             sources=tuple(sorted({*self.sources, *other.sources})),
             as_of=max(self.as_of, other.as_of),
+            left_out=merge_left_out(self.left_out, other.left_out),
             created=max(self.created, other.created),
             created_by=max(self.created_by, other.created_by),
         )

@@ -44,6 +44,7 @@ _LEVELLED: frozenset[Family] = frozenset({"string", "boolean", "binary"})
 
 NOT_SELECTED = "not selected"
 PARTITION_KEY = "partition key: it tells snapshots apart; name it to have it counted"
+INDEX_COLUMN = "index of a pandas data frame; name it to have it counted"
 TYPE_CHANGED: Literal["type changed"] = "type changed"
 """How the reason begins that a scan gives for a column of another type."""
 NEVER_JUDGED_BY_DEFAULT = (
@@ -197,9 +198,23 @@ class Chosen:
 
 
 def choose(
-    schema: Mapping[str, pa.DataType], partition_keys: Iterable[str], selection: Selection
+    schema: Mapping[str, pa.DataType],
+    partition_keys: Iterable[str],
+    selection: Selection,
+    index_columns: Collection[str] = (),
 ) -> Chosen:
     """Sort out which columns of a table are counted.
+
+    Parameters
+    ----------
+    schema : mapping of str to DataType
+        The columns.
+    partition_keys : iterable of str
+        Those that the folders tell; not counted unless they are named.
+    selection : Selection
+        What is asked for.
+    index_columns : collection of str
+        Those that pandas made of a data frame's index; likewise.
 
     Raises
     ------
@@ -212,10 +227,11 @@ def choose(
     wanted: dict[str, Wanted] = {}
     ranged: list[str] = []
     reasons: dict[str, str] = {}
-    keys = frozenset(partition_keys)
+    by_nature = dict.fromkeys(index_columns, INDEX_COLUMN)
+    by_nature |= dict.fromkeys(partition_keys, PARTITION_KEY)
     for name, kind in schema.items():
         family = family_of(kind)
-        reason = _reason_to_leave(name, kind, selection, name in keys)
+        reason = _reason_to_leave(name, kind, selection, by_nature.get(name, ""))
         if reason or family is None:
             reasons[name] = reason
         elif family in TEMPORAL and not selection.judge.get(name):
@@ -255,17 +271,13 @@ def _abridged(names: list[str]) -> str:
     return ", ".join(names[:12]) + (f" … ({len(names)} in all)" if len(names) > 12 else "")
 
 
-def _reason_to_leave(
-    name: str, kind: pa.DataType, selection: Selection, partition_key: bool
-) -> str:
+def _reason_to_leave(name: str, kind: pa.DataType, selection: Selection, by_nature: str) -> str:
     if not _selected(name, kind, selection):
         return NOT_SELECTED
     if family_of(kind) is None:
         nested = "nested type" if pa.types.is_nested(kind) else "type"
         return f"{nested} {kind}: not counted; turn it into columns of plain types"
-    if partition_key and not selection.names(name):
-        return PARTITION_KEY
-    return ""
+    return "" if selection.names(name) else by_nature
 
 
 def _selected(name: str, kind: pa.DataType, selection: Selection) -> bool:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from kl_drift.counts.bins import Bins
 from kl_drift.counts.counting import Cells, Tally, count_pair, counter
+from kl_drift.engines.declared import as_declared
 from kl_drift.engines.reading import Columns, Pair, Reading, latest_moment
 from kl_drift.errors import SnapshotInvalidError
 
@@ -46,9 +47,9 @@ def part_of(table: pa.Table | pa.RecordBatch) -> Part:
 
     def read(names: Sequence[str]) -> Column:
         for name in names:
-            column = table.column(name)
+            column, field = table.column(name), table.schema.field(name)
             for array in getattr(column, "chunks", [column]):
-                yield name, array
+                yield name, as_declared(array, field)
 
     return Part(rows=table.num_rows, read=read)
 

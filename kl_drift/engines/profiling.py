@@ -90,7 +90,7 @@ def _fit(source: Source, selection: Selection, as_of: str, progress: Progress | 
         raise SnapshotInvalidError(
             f"{source.name}: the reference has no rows; bins are fitted on it, so choose another"
         )
-    chosen = choose(source.schema, source.partition_keys, selection)
+    chosen = choose(source.schema, source.partition_keys, selection, source.index_columns)
     refuse_uncounted(selection.pairs, chosen.wanted, chosen.reasons)
     readings = _readings(source, chosen.wanted, as_of)
     step = _meter(progress, None if source.rows is None else 2 * source.rows)
@@ -273,7 +273,7 @@ def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | Non
             bins[name] = column.histogram.bins
             wanted[name] = _as_before(origin, schema[origin], column)
     known = {*like.columns, *(column.derived_from for column in like.columns.values())}
-    new = schema.keys() - known - source.partition_keys  # a key tells snapshots apart, no more
+    new = schema.keys() - known - source.partition_keys - source.index_columns
     reasons |= dict.fromkeys(new, "not in the reference")
     readings = _readings(source, wanted, as_of)
     profile = _counted(
@@ -387,6 +387,7 @@ def _counted(
         rows=rows,
         sources=(source.name,),
         as_of=as_of,
+        left_out=source.left_out,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         created_by=__version__,
     )

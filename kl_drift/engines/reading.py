@@ -54,10 +54,20 @@ class Reading:
         return pc.subtract(pa.scalar(self.age_from, pa.int64()), moments).cast(pa.duration("us"))
 
 
+_MICROSECONDS = {"s": 1_000_000, "ms": 1_000}
+_NANOSECONDS = 1_000
+_LATEST = 2**62
+
+
 def microseconds(moments: pa.Array) -> pa.Array:
-    """Return timestamps as whole microseconds since 1970."""
-    kind = pa.timestamp("us", getattr(moments.type, "tz", None))
-    return moments.cast(kind, safe=False).cast(pa.int64())
+    """Return timestamps as whole microseconds since 1970; beyond 146,000 years, those of then."""
+    unit = getattr(moments.type, "unit", "us")
+    if unit == "ns":
+        return pc.divide(moments.cast(pa.int64()), _NANOSECONDS)
+    factor = _MICROSECONDS.get(unit, 1)
+    limit = _LATEST // factor  # so that neither the product nor an age can overflow in silence
+    ticks = pc.min_element_wise(moments.cast(pa.int64()), limit, skip_nulls=False)
+    return pc.multiply(pc.max_element_wise(ticks, -limit, skip_nulls=False), factor)
 
 
 def latest_moment(moments: pa.Array) -> int | None:

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from kl_drift.engines.declared import declared_type
 from kl_drift.errors import SnapshotInvalidError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from kl_drift.counts.counting import Tally
+    from kl_drift.counts.profile import LeftOut
     from kl_drift.engines.reading import Columns, Pair, Request, Sample, Step
 
 
@@ -113,6 +115,16 @@ class Source(ABC):
         return frozenset()
 
     @property
+    def index_columns(self) -> frozenset[str]:
+        """The columns that hold the index of a pandas data frame; by default none."""
+        return frozenset()
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Files of the snapshot that are not read; by default none."""
+        return ()
+
+    @property
     def rows(self) -> int | None:
         """How many rows there are; ``None``, the default: not known before they are counted.
 
@@ -187,4 +199,4 @@ def checked_schema(schema: pa.Schema, name: str) -> dict[str, pa.DataType]:
         raise SnapshotInvalidError(
             f"{name}: column {column!r} occurs {times} times; rename all but one of them"
         )
-    return dict(zip(schema.names, schema.types, strict=True))
+    return {field.name: declared_type(field) for field in schema}

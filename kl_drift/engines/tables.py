@@ -14,6 +14,7 @@ from weakref import WeakSet
 import pyarrow as pa
 
 from kl_drift.engines.arrow import LocalSource
+from kl_drift.engines.declared import index_columns
 from kl_drift.engines.parts import Part, part_of
 from kl_drift.engines.source import Source, checked_schema
 from kl_drift.errors import SnapshotUnreadableError, UsageError
@@ -37,6 +38,11 @@ class TableSource(LocalSource):
     def schema(self) -> Mapping[str, pa.DataType]:
         """The columns and their types."""
         return checked_schema(self._table.schema, self.name)
+
+    @property
+    def index_columns(self) -> frozenset[str]:
+        """Those that the metadata name, as pandas writes them."""
+        return index_columns(self._table.schema)
 
     @property
     def rows(self) -> int | None:
@@ -69,6 +75,11 @@ class StreamSource(LocalSource):
     def schema(self) -> Mapping[str, pa.DataType]:
         """The columns and their types."""
         return checked_schema(self._reader.schema, self.name)
+
+    @property
+    def index_columns(self) -> frozenset[str]:
+        """Those that the metadata name, as pandas writes them."""
+        return index_columns(self._reader.schema)
 
     def parts(self) -> Iterator[Part]:
         """Yield the batches as they come, each a part; see :meth:`batches`."""

@@ -18,7 +18,7 @@ import numpy as np
 from kl_drift.counts.bins import PairBins
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.profile import ColumnProfile, Profile
-from kl_drift.counts.selection import NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
+from kl_drift.counts.selection import INDEX_COLUMN, NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
 from kl_drift.errors import BinsMismatchError
 from kl_drift.judging.extremes import rows_beyond, vanished_levels
 from kl_drift.judging.limits import LearnedLimits, Trend
@@ -127,7 +127,7 @@ def _finding(name: str, current: ColumnProfile | None, reference: ColumnProfile 
     if reference.reason == NOT_SELECTED:
         return ""
     if current is None:
-        return "" if reference.reason == PARTITION_KEY else "missing"
+        return "" if reference.reason in (INDEX_COLUMN, PARTITION_KEY) else "missing"
     if current.reason.startswith(TYPE_CHANGED):
         return TYPE_CHANGED
     if reference.histogram is not None:
