@@ -21,7 +21,7 @@ from pyarrow import ArrowException
 from kl_drift import canonical
 from kl_drift.counts.bins import bins_from_dict
 from kl_drift.counts.histogram import Histogram
-from kl_drift.counts.profile import ColumnProfile, Profile, ValueRange
+from kl_drift.counts.profile import ColumnProfile, LeftOut, Profile, ValueRange
 from kl_drift.errors import (
     ArtefactCorruptError,
     ArtefactNotFoundError,
@@ -40,14 +40,20 @@ VERSIONS: Mapping[Kind, int] = {"profile": 1, "report": 1, "limits": 1}
 
 def profile_to_dict(profile: Profile) -> dict[str, Any]:
     """Return the document that a profile is saved as."""
-    body = {
+    body: dict[str, Any] = {
         "rows": profile.rows,
         "sources": list(profile.sources),
         "as_of": profile.as_of,
         "bins_digest": profile.bins_digest,
         "columns": {name: _column_to_dict(each) for name, each in profile.columns.items()},
     }
+    if profile.left_out:
+        body["left_out"] = [_left_out_to_dict(each) for each in profile.left_out]
     return _document("profile", body, profile.created_by, profile.created)
+
+
+def _left_out_to_dict(left_out: LeftOut) -> dict[str, Any]:
+    return {"kind": left_out.kind, "files": left_out.files, "names": list(left_out.names)}
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -163,9 +169,14 @@ def profile_from_dict(document: Mapping[str, Any]) -> Profile:
         rows=document["rows"],
         sources=tuple(document["sources"]),
         as_of=document["as_of"],
+        left_out=tuple(_left_out_from_dict(each) for each in document.get("left_out", [])),
         created=document["written"]["at"],
         created_by=document["written"]["by"],
     )
+
+
+def _left_out_from_dict(plain: Mapping[str, Any]) -> LeftOut:
+    return LeftOut(kind=plain["kind"], files=plain["files"], names=tuple(plain["names"]))
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> ColumnProfile:

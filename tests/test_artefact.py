@@ -31,8 +31,8 @@ from kl_drift.artefact import (
     save,
     schema,
 )
-from kl_drift.counts.profile import Profile
-from kl_drift.engines import parquet
+from kl_drift.counts.profile import LeftOut, Profile
+from kl_drift.engines import files
 from kl_drift.errors import (
     ArtefactCorruptError,
     ArtefactError,
@@ -421,7 +421,7 @@ def test_an_unknown_schema_is_refused() -> None:
 
 def test_no_secret_is_ever_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(pa.table({"x": np.arange(2_000) % 7}), tmp_path / "x.parquet")
-    monkeypatch.setattr(parquet, "filesystem", lambda *_: (fs.LocalFileSystem(), str(tmp_path)))
+    monkeypatch.setattr(files, "filesystem", lambda *_: (fs.LocalFileSystem(), str(tmp_path)))
     secret = "s3cr3t/+x"  # noqa: S105 - made up
     uri = f"s3://AKIA:{secret}@bucket/flights?session_token={secret}"
     snapshot = Snapshot(path=uri, options={"secret_key": secret, "access_key": "AKIA"})
@@ -433,3 +433,15 @@ def test_no_secret_is_ever_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         shown = (tmp_path / f"{name}.json").read_text() + repr(artefact) + str(artefact)
         assert "s3cr3t" not in shown
         assert "AKIA" not in shown
+
+
+def test_files_that_were_left_out_are_remembered(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1, 2]}), tmp_path / "a.parquet")
+    (tmp_path / "_SUCCESS").write_bytes(b"")
+    profile = fit(tmp_path)
+    save(profile, tmp_path / ".profile.json")
+    loaded = load_profile(tmp_path / ".profile.json")
+    assert loaded.left_out == (LeftOut(kind="hidden", files=1, names=("_SUCCESS",)),)
+    assert loaded == profile
+    assert [str(each) for each in (loaded + loaded).left_out] == ["2 hidden (_SUCCESS, …)"]
+    jsonschema.validate(profile_to_dict(profile), schema("profile"))

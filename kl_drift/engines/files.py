@@ -6,6 +6,7 @@ columns or rows.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -233,7 +234,16 @@ def _below(files: fs.FileSystem, folder: str) -> _Listing:
             paths.append(path)
     if isinstance(files, fs.LocalFileSystem):
         paths = _without_echoes(sorted(paths), folder)
+        others += [(path, "dead_link") for path in _dead_links(folder)]
     return _Listing(base=folder, paths=sorted(paths), others=sorted(others))
+
+
+def _dead_links(folder: str) -> Iterator[str]:
+    """Yield the links below a folder that lead nowhere; Arrow does not list them."""
+    for above, _, names in os.walk(folder or "."):
+        for path in (Path(above, name) for name in names):
+            if path.is_symlink() and not path.exists():
+                yield str(path)
 
 
 def _absence(info: fs.FileInfo, path: str) -> Absence | None:
@@ -242,8 +252,6 @@ def _absence(info: fs.FileInfo, path: str) -> Absence | None:
         return None
     if _hidden(path):
         return "hidden"
-    if info.type == fs.FileType.NotFound:
-        return "dead_link"
     return None if info.type == fs.FileType.File else "no_file"
 
 

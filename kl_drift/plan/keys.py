@@ -117,6 +117,10 @@ class SnapshotKeys(_Keys):
         "Never printed, never saved.",
         examples=[{"endpoint_override": "${S3_ENDPOINT}"}],
     )
+    checksums: bool = Field(
+        default=True,
+        description="Whether the checksums of pages are verified, where the files have them.",
+    )
 
 
 class ChooseKeys(_Keys):

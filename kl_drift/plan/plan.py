@@ -44,7 +44,7 @@ __all__ = ["Output", "Plan", "load_plan", "plan_schema"]
 _OPTIONS = (("reference", "options"), ("current", "options"))
 _PARTITIONS = (("reference", "where"), ("current", "where"))
 _CLOSEST = ("reference", "choose", "closest")
-_ROWS_ONLY = frozenset({"where", "label", "as_of"})
+_ROWS_ONLY = frozenset({"where", "label", "as_of", "checksums"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
