@@ -37,11 +37,11 @@ from kl_drift.statistics.divergence import kl_divergence, psi
 from kl_drift.statistics.inference import (
     benjamini_hochberg,
     kl_interval,
-    merge_cells,
-    noise_floor,
     p_value_above,
     p_value_equal,
 )
+from kl_drift.statistics.noise import noise_floor
+from kl_drift.statistics.samples import merge_cells
 from kl_drift.statistics.smoothing import smooth
 
 Floats: TypeAlias = NDArray[np.float64]

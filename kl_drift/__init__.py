@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from kl_drift.plan.plan import Plan, load_plan
     from kl_drift.snapshot import Snapshot
     from kl_drift.statistics import continuous
+    from kl_drift.statistics.closest import closest
     from kl_drift.statistics.divergence import (
-        closest,
         contributions,
         cross_entropy,
         entropy,
@@ -65,7 +65,7 @@ _HOME = {
     "Uniform": "counts.binning",
     "calibrate": "api",
     "check": "api",
-    "closest": "statistics.divergence",
+    "closest": "statistics.closest",
     "closest_reference": "api",
     "compare": "api",
     "contributions": "statistics.divergence",

@@ -30,7 +30,7 @@ from kl_drift.lookback import Hindsight, look_back, refuse_other_limits, replay_
 from kl_drift.plan.draft import draft_plan
 from kl_drift.plan.plan import Output, Plan, load_plan
 from kl_drift.snapshot import Snapshot
-from kl_drift.statistics.divergence import Closest
+from kl_drift.statistics.closest import Closest
 from kl_drift.statistics.smoothing import SmoothingLike, parse_smoothing
 from kl_drift.storage import write_bytes
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from kl_drift.errors import DomainError, UsageError
+from kl_drift.statistics.closest import closest
 from kl_drift.statistics.divergence import (
     NATS_TO_BITS,
-    closest,
     contributions,
     cross_entropy,
     entropy,

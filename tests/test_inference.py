@@ -15,19 +15,16 @@ from scipy import stats
 from kl_drift.errors import DomainError, UsageError
 from kl_drift.statistics import inference
 from kl_drift.statistics.divergence import kl_divergence
+from kl_drift.statistics.exact import p_value_beyond, p_value_vanished
 from kl_drift.statistics.inference import (
     benjamini_hochberg,
     debiased_kl,
     kl_interval,
-    merge_cells,
-    noise_floor,
-    noise_mean,
     p_value_above,
-    p_value_beyond,
     p_value_equal,
-    p_value_vanished,
-    rows_needed,
 )
+from kl_drift.statistics.noise import noise_floor, noise_mean, rows_needed
+from kl_drift.statistics.samples import merge_cells, take_samples
 
 FIXED = json.loads((Path(__file__).parent / "data" / "analytic_kl.json").read_text("utf-8"))
 TABLES = pytest.mark.parametrize("table", FIXED["counts"], ids=lambda row: str(row["current"]))
@@ -75,12 +72,12 @@ def test_p_values_of_the_fixed_tables(table):
 
 @TABLES
 def test_the_scale_of_the_fixed_tables(table):
-    samples = inference._samples(table["current"], table["reference"], -1, False, 1.0)
+    samples = take_samples(table["current"], table["reference"], -1, False, 1.0)
     assert float(inference._law(samples).scale) == near(table["c_eff"])
 
 
 def test_the_scale_of_two_equal_samples_is_that_of_noise():
-    samples = inference._samples([30, 20, 50], [30, 20, 50], -1, False, 1.0)
+    samples = take_samples([30, 20, 50], [30, 20, 50], -1, False, 1.0)
     assert float(inference._law(samples).scale) == near(0.01)
 
 

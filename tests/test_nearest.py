@@ -16,7 +16,7 @@ import kl_drift as kd
 from kl_drift.errors import BinsMismatchError, PlanError, UsageError
 from kl_drift.judging.limits import MIN_SNAPSHOTS
 from kl_drift.judging.nearest import closest_profile
-from kl_drift.statistics.divergence import closest, closest_in_sum
+from kl_drift.statistics.closest import closest, closest_in_sum
 
 FLIGHTS = Path(__file__).parents[1] / "examples" / "flights"
 ROWS = 4_000

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import kl_drift as kd
-from kl_drift.statistics.inference import noise_floor, noise_mean
+from kl_drift.statistics.noise import noise_floor, noise_mean
 from kl_drift.statistics.smoothing import smooth_reference
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from kl_drift.counts.bins import CategoryBins, NumericBins, successor
 from kl_drift.counts.profile import ColumnProfile, ValueRange
 from kl_drift.judging.report import UNLIKELY, Beyond, LevelChange, Outside
-from kl_drift.statistics.inference import p_value_beyond, p_value_vanished
+from kl_drift.statistics.exact import p_value_beyond, p_value_vanished
 
 
 def vanished_levels(current: ColumnProfile, reference: ColumnProfile) -> Iterator[LevelChange]:

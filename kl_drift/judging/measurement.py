@@ -26,13 +26,12 @@ from kl_drift.statistics.divergence import (
 from kl_drift.statistics.inference import (
     debiased_kl,
     kl_interval,
-    merge_cells,
-    noise_floor,
     p_value_above,
     p_value_equal,
-    rows_needed,
 )
 from kl_drift.statistics.joint import kl_dependence
+from kl_drift.statistics.noise import noise_floor, rows_needed
+from kl_drift.statistics.samples import merge_cells
 from kl_drift.statistics.smoothing import (
     Smoothing,
     smooth_current,

@@ -14,7 +14,7 @@ from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.profile import Profile
 from kl_drift.errors import BinsMismatchError, UsageError
 from kl_drift.statistics.checks import Floats
-from kl_drift.statistics.divergence import Closest, closest_in_sum
+from kl_drift.statistics.closest import Closest, closest_in_sum
 
 
 def closest_profile(
@@ -36,7 +36,7 @@ def closest_profile(
     -------
     Closest
         The best, what ties with it, each divergence and how much farther it is than the best, in
-        nats; see :func:`~kl_drift.statistics.divergence.closest_in_sum`. Pairs of columns do not
+        nats; see :func:`~kl_drift.statistics.closest.closest_in_sum`. Pairs of columns do not
         count: each of the two does. Levels that the bins do not keep count as one, new or not: to
         the rows that the bins were fitted on none of theirs is new,
         which would favour the others.

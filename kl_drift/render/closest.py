@@ -9,7 +9,7 @@ from typing import Any
 
 from kl_drift.judging.policy import nats
 from kl_drift.render.words import printable
-from kl_drift.statistics.divergence import Closest
+from kl_drift.statistics.closest import Closest
 
 
 def closest_to_text(found: Closest) -> str:

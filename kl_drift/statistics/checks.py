@@ -6,6 +6,8 @@ heard of what is computed from them, nor of columns, bins or files.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +17,9 @@ from kl_drift.errors import DomainError, UsageError
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
+
+Numbers: TypeAlias = float | Floats
+"""One number for one distribution or pair of samples, an array of them for a batch."""
 
 SUM_TOLERANCE = 1e-9
 """How far a sum of probabilities may be from 1, per cell: shares written with nine decimals pass.
@@ -133,3 +138,53 @@ def _cells_last(what: str, values: ArrayLike, axis: int) -> Floats:
     if not -array.ndim <= axis < array.ndim:
         raise UsageError(f"{what} has {array.ndim} dimensions and therefore no axis {axis}")
     return np.moveaxis(array, axis, -1)
+
+
+def check_cells(cells: ArrayLike) -> Floats:
+    """Return numbers of cells, each at least 1."""
+    return check_numbers("cells", cells, "a number of at least 1", lambda x: x >= 1)
+
+
+def check_amounts(what: str, values: ArrayLike) -> Floats:
+    """Return finite numbers ≥ 0."""
+    expected = "a finite number of at least 0"
+    return check_numbers(what, values, expected, lambda x: (x >= 0) & (x < math.inf))
+
+
+def check_shares(what: str, values: ArrayLike) -> Floats:
+    """Return numbers from 0 to 1."""
+    return check_numbers(what, values, "a number from 0 to 1", lambda x: (x >= 0) & (x <= 1))
+
+
+def check_numbers(
+    what: str, values: ArrayLike, expected: str, holds: Callable[[Floats], Flags]
+) -> Floats:
+    """Return an array of numbers; refuse the first that does not hold what is expected."""
+    array = np.asarray(values, dtype=np.float64)
+    wrong = np.asarray(~holds(array))
+    if wrong.any():
+        where = first(wrong)
+        raise DomainError(f"{what}{bracketed(where)}: expected {expected}, got {array[where]}")
+    return array
+
+
+def bracketed(where: tuple[int, ...]) -> str:
+    """Write an index as it is after a name: ``[2, 0]``; nothing for a single number."""
+    return f"[{', '.join(map(str, where))}]" if where else ""
+
+
+def check_design(design_effect: float) -> None:
+    """Refuse a design effect that is not finite and above 0."""
+    expected = "a finite number above 0"
+    check_option("design_effect", design_effect, expected, 0 < design_effect < math.inf)
+
+
+def check_option(what: str, value: float, expected: str, holds: bool) -> None:
+    """Refuse an option that does not hold what is expected of it."""
+    if not holds:
+        raise UsageError(f"{what}: expected {expected}, got {value}")
+
+
+def unwrapped(values: Floats) -> Numbers:
+    """Return a float for a single pair of samples."""
+    return float(values) if values.ndim == 0 else values

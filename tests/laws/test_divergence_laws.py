@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import kl_div, rel_entr
 from scipy.stats import entropy as scipy_entropy
 
+from kl_drift.statistics.closest import closest
 from kl_drift.statistics.divergence import (
-    closest,
     contributions,
     cross_entropy,
     entropy,

@@ -8,19 +8,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from kl_drift.statistics.exact import p_value_beyond, p_value_vanished
 from kl_drift.statistics.inference import (
     benjamini_hochberg,
     debiased_kl,
     kl_interval,
-    merge_cells,
-    noise_floor,
-    noise_mean,
     p_value_above,
-    p_value_beyond,
     p_value_equal,
-    p_value_vanished,
-    rows_needed,
 )
+from kl_drift.statistics.noise import noise_floor, noise_mean, rows_needed
+from kl_drift.statistics.samples import merge_cells
 
 rows = st.one_of(st.integers(0, 30), st.integers(0, 10**6), st.integers(0, 10**12))
 confidences = st.floats(0.5, 0.9999)

@@ -23,7 +23,7 @@ from kl_drift.judging.report import Beyond, ColumnReport
 from kl_drift.render.html import render_html
 from kl_drift.render.markdown import to_markdown
 from kl_drift.render.terminal import to_text
-from kl_drift.statistics.inference import p_value_beyond
+from kl_drift.statistics.exact import p_value_beyond
 
 ROWS = 30_000
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kl_drift.statistics import special
+from kl_drift.statistics import noncentral
 
 
 def tails_by_recurrence(x, noncentrality, df):
@@ -30,7 +30,7 @@ def test_tails_of_the_noncentral_chi_square(df, noncentrality):
     spread = math.sqrt(2 * df + 4 * noncentrality)
     points = [df + noncentrality + z * spread for z in (-30, -6, -2, -0.3, 0, 1e-6, 0.3, 2, 6, 30)]
     x = np.array([point for point in points if point > 0] + [(df + noncentrality) * 0.01])
-    tails = special.noncentral_chi_square(x, np.full_like(x, noncentrality), df)
+    tails = noncentral.noncentral_chi_square(x, np.full_like(x, noncentrality), df)
     for point, lower, upper in zip(x, tails.lower, tails.upper, strict=True):
         exact = tails_by_recurrence(point, noncentrality, df)
         for got, wanted in zip((lower, upper), exact, strict=True):
@@ -44,14 +44,14 @@ def test_tails_of_the_noncentral_chi_square(df, noncentrality):
 def test_tails_agree_with_scipy(df, noncentrality):
     law = stats.ncx2(df, noncentrality) if noncentrality else stats.chi2(df)
     x = law.ppf([1e-6, 0.05, 0.3, 0.5, 0.7, 0.95, 0.999])
-    tails = special.noncentral_chi_square(x, np.full_like(x, noncentrality), df)
+    tails = noncentral.noncentral_chi_square(x, np.full_like(x, noncentrality), df)
     np.testing.assert_allclose(tails.lower, law.cdf(x), rtol=1e-10)
     np.testing.assert_allclose(tails.upper, law.sf(x), rtol=1e-10)
 
 
 def test_the_slope_is_the_derivative_of_the_upper_tail():
     x, noncentrality, step = np.array([40.0, 5.0]), np.array([20.0, 3.0]), 1e-4
-    at = special.noncentral_chi_square
+    at = noncentral.noncentral_chi_square
     rise = at(x, noncentrality + step, 9).upper - at(x, noncentrality - step, 9).upper
     np.testing.assert_allclose(at(x, noncentrality, 9).slope, rise / (2 * step), rtol=1e-7)
 
@@ -60,8 +60,8 @@ def test_the_slope_is_the_derivative_of_the_upper_tail():
 @pytest.mark.parametrize("score", [-7, -3.1, -1.645, 0, 1.645, 3.1, 7])
 def test_the_noncentrality_solves_its_equation(df, score):
     x = np.concatenate([10.0 ** np.arange(-3, 15), df * np.linspace(0.2, 3, 30)])
-    solution = special.noncentrality(x, df, score)
-    found = special.normal_score(special.noncentral_chi_square(x, solution, df))
+    solution = noncentral.noncentrality(x, df, score)
+    found = noncentral.normal_score(noncentral.noncentral_chi_square(x, solution, df))
     solved = solution > 0
     assert solved.sum() >= 12
     np.testing.assert_allclose(found[solved], score, atol=1e-9 + 4e-15 * np.sqrt(x[solved].max()))
@@ -71,10 +71,10 @@ def test_the_noncentrality_solves_its_equation(df, score):
 
 def test_the_search_settles_long_before_it_gives_up(monkeypatch):
     calls = itertools.count()
-    tails = special.noncentral_chi_square
+    tails = noncentral.noncentral_chi_square
     monkeypatch.setattr(
-        special, "noncentral_chi_square", lambda *law: (next(calls), tails(*law))[1]
+        noncentral, "noncentral_chi_square", lambda *law: (next(calls), tails(*law))[1]
     )
     for x, df, score in itertools.product((0.01, 3.0, 50.0, 1e6, 1e14), (1, 19, 999), (-5, 0, 5)):
-        special.noncentrality(np.array([x]), df, score)
+        noncentral.noncentrality(np.array([x]), df, score)
     assert next(calls) <= 9 * 5 * 10
