@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
 from math import floor
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, assert_never, cast
 from uuid import uuid4
 
 import numpy as np
@@ -23,14 +23,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.types import NullType, TypeEngine
 
-from kl_drift.counts.arrays import family_of, level_dictionary
+from kl_drift.counts.arrays import level_dictionary
 from kl_drift.counts.bins import HOURS, WEEKDAYS, Bins, CategoryBins, Number, NumericBins
 from kl_drift.counts.buffers import from_texts
 from kl_drift.counts.counting import LevelCounter, Tally, counter
 from kl_drift.counts.profile import ValueRange
 from kl_drift.engines.reading import LEVEL_LIMIT, Columns, Pair, Reading, Step
 from kl_drift.engines.source import Source
-from kl_drift.engines.sql_dialects import DIALECTS, Expression, SqlDialect
+from kl_drift.engines.sql_dialects import DIALECTS, Expression, SqlDialect, ordered_of
 from kl_drift.engines.sql_types import arrow_type
 from kl_drift.errors import (
     SnapshotInvalidError,
@@ -190,7 +190,7 @@ class SqlTable(Source):
         """Return the latest moment in each timestamp column, in one query."""
         highest = [
             self._dialect.exact(
-                sa.func.max(self._dialect.ticks(self._column(name), family_of(self.schema[name])))
+                sa.func.max(self._dialect.ticks(self._column(name), ordered_of(self.schema[name])))
             )
             for name in columns
         ]
@@ -208,7 +208,7 @@ class SqlTable(Source):
         if isinstance(bins, CategoryBins):
             cell = self._dialect.level(column, kind, bins.domain, reading.zone)
             return self._levels(place, column, cell)
-        ticks = self._dialect.ticks(column, family_of(kind), reading.age_from)
+        ticks = self._dialect.ticks(column, ordered_of(kind), reading.age_from)
         return self._cells(place, column, ticks, bins)
 
     def _cells(
@@ -369,11 +369,15 @@ def _cell(bins: NumericBins, cell: Any) -> int:
 
 
 def _number(bins: NumericBins, value: Any) -> Number:
-    if bins.domain == "float":
-        return float(value) + 0.0  # a negative zero is written as zero
-    if bins.domain == "decimal":
-        return floor(Decimal(str(value)).scaleb(bins.scale))
-    return int(value)
+    match bins.domain:
+        case "float":
+            return float(value) + 0.0  # a negative zero is written as zero
+        case "decimal":
+            return floor(Decimal(str(value)).scaleb(bins.scale))
+        case "integer" | "date" | "time" | "timestamp" | "instant" | "duration":
+            return int(value)
+        case _:
+            assert_never(bins.domain)
 
 
 def _of_levels(bins: CategoryBins, kind: pa.DataType, groups: Sequence[_Group]) -> Tally:
@@ -391,19 +395,23 @@ def _of_levels(bins: CategoryBins, kind: pa.DataType, groups: Sequence[_Group]) 
 
 
 def _texts(cells: Sequence[Any], bins: CategoryBins, kind: pa.DataType) -> Sequence[str]:
-    domain = bins.domain
-    if domain in ("hour", "weekday"):
-        names = HOURS if domain == "hour" else WEEKDAYS
-        return [names[int(cell)] for cell in cells]
-    if domain == "boolean":
-        return [{"0": "false", "1": "true"}.get(str(cell), str(cell)) for cell in cells]
-    if domain == "float":
-        values = pa.array([float(cell) for cell in cells], pa.float64()).cast(kind)
-    elif domain == "decimal":
-        values = pa.array([Decimal(str(cell)) for cell in cells])
-    elif domain == "date":
-        values = pa.array([int(cell) for cell in cells], pa.int32()).cast(pa.date32())
-    else:
-        return [str(cell) for cell in cells]
-    levels = level_dictionary(values, domain)
+    values: pa.Array
+    match bins.domain:
+        case "hour":
+            return [HOURS[int(cell)] for cell in cells]
+        case "weekday":
+            return [WEEKDAYS[int(cell)] for cell in cells]
+        case "boolean":
+            return [{"0": "false", "1": "true"}.get(str(cell), str(cell)) for cell in cells]
+        case "string" | "binary" | "integer":
+            return [str(cell) for cell in cells]
+        case "float":
+            values = pa.array([float(cell) for cell in cells], pa.float64()).cast(kind)
+        case "decimal":
+            values = pa.array([Decimal(str(cell)) for cell in cells])
+        case "date":
+            values = pa.array([int(cell) for cell in cells], pa.int32()).cast(pa.date32())
+        case _:
+            assert_never(bins.domain)
+    levels = level_dictionary(values, bins.domain)
     return cast("Sequence[str]", levels.dictionary.take(levels.indices).to_pylist())

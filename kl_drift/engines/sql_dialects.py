@@ -14,16 +14,20 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, assert_never
 
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION
 
-from kl_drift.counts.arrays import Family, family_of
+from kl_drift.counts.arrays import family_of
 from kl_drift.counts.bins import LevelDomain, Number, NumericBins
+from kl_drift.errors import SnapshotInvalidError
 
 Expression: TypeAlias = sa.ColumnElement[Any]
+
+Ordered: TypeAlias = Literal["integer", "float", "decimal", "date", "time", "timestamp", "instant"]
+"""The families of columns that have an order in a database."""
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _SECOND = 1_000_000
@@ -36,6 +40,24 @@ def _sql(text: str) -> Expression:
     return sa.literal_column(text)
 
 
+def ordered_of(kind: pa.DataType) -> Ordered:
+    """Return the family of a column that is counted in order.
+
+    Raises
+    ------
+    SnapshotInvalidError
+        If its values have none here.
+    """
+    family = family_of(kind)
+    match family:
+        case "integer" | "float" | "decimal" | "date" | "time" | "timestamp" | "instant":
+            return family
+        case "string" | "binary" | "boolean" | "duration" | "null" | None:
+            raise SnapshotInvalidError(f"a column of {kind} has no order in a database")
+        case _:
+            assert_never(family)
+
+
 class SqlDialect(ABC):
     """What one database calls things."""
 
@@ -46,9 +68,7 @@ class SqlDialect(ABC):
     """How many columns one query counts at most."""
 
     @abstractmethod
-    def ticks(
-        self, column: Expression, family: Family | None, age_from: int | None = None
-    ) -> Expression:
+    def ticks(self, column: Expression, family: Ordered, age_from: int | None = None) -> Expression:
         """Return a column's values, or their ages, as numbers in order; null: no value."""
 
     @abstractmethod
@@ -76,12 +96,19 @@ class SqlDialect(ABC):
 
 def _edges(bins: NumericBins) -> tuple[int, list[Number | Decimal]]:
     """Return the edges that the database can hold, and how many lie below all its values."""
-    if bins.domain == "decimal":
-        return 0, [Decimal(f"{edge}e{-bins.scale}") for edge in bins.edges]
-    if bins.domain == "float":
-        return 0, list(bins.edges)
-    below = sum(edge <= _LOWEST for edge in bins.edges)
-    return below, [edge for edge in bins.edges if _LOWEST < edge <= _HIGHEST]
+    match bins.domain:
+        case "decimal":
+            return 0, [Decimal(f"{edge}e{-bins.scale}") for edge in bins.edges]
+        case "float":
+            return 0, list(bins.edges)
+        case "integer" | "date" | "time" | "timestamp" | "instant" | "duration":
+            below = sum(edge <= _LOWEST for edge in bins.edges)
+            return below, [edge for edge in bins.edges if _LOWEST < edge <= _HIGHEST]
+        case _:
+            assert_never(bins.domain)
+
+
+_EPOCH = _sql("DATE '1970-01-01'")
 
 
 class PostgreSQL(SqlDialect):
@@ -90,45 +117,41 @@ class PostgreSQL(SqlDialect):
     strays = False
     branches = 200
 
-    def ticks(
-        self, column: Expression, family: Family | None, age_from: int | None = None
-    ) -> Expression:
+    def ticks(self, column: Expression, family: Ordered, age_from: int | None = None) -> Expression:
         """Return the values as bigint, double precision or numeric."""
-        if family == "integer":
-            return sa.cast(column, sa.BigInteger)
-        if family == "float":
-            return sa.cast(column, DOUBLE_PRECISION)
-        if family == "decimal":  # a numeric NaN is no decimal: null, as everywhere else
-            return sa.func.nullif(column, _sql("CAST('NaN' AS numeric)"))
-        if family == "time":
-            return _microseconds(column)
-        epoch = _sql("DATE '1970-01-01'")
-        days: Expression = sa.cast(column - epoch, sa.BigInteger)
-        finite = days if family == "date" else _microseconds(column)
-        ends = [_sql(f"({limit})") for limit in (_LOWEST, _HIGHEST)]
-        if age_from is not None:
-            finite, ends = _sql(f"({age_from})").op("-")(finite), ends[::-1]
-        return sa.case(
-            (sa.func.isfinite(column), finite),
-            (column < epoch, ends[0]),
-            (column > epoch, ends[1]),
-        )
+        match family:
+            case "integer":
+                return sa.cast(column, sa.BigInteger)
+            case "float":
+                return sa.cast(column, DOUBLE_PRECISION)
+            case "decimal":  # a numeric NaN is no decimal: null, as everywhere else
+                return sa.func.nullif(column, _sql("CAST('NaN' AS numeric)"))
+            case "time":
+                return _microseconds(column)
+            case "date":
+                return _with_ends(column, sa.cast(column - _EPOCH, sa.BigInteger), age_from)
+            case "timestamp" | "instant":
+                return _with_ends(column, _microseconds(column), age_from)
+            case _:
+                assert_never(family)
 
     def level(
         self, column: Expression, kind: pa.DataType, domain: LevelDomain, zone: str
     ) -> Expression:
         """Return text; two texts are one level only if their bytes are equal."""
-        if domain in ("hour", "weekday"):
-            return self._clock(column, kind, domain, zone)
-        if domain == "date":
-            return sa.cast(self.ticks(column, "date"), sa.Text)
-        if domain == "binary":
-            if pa.types.is_fixed_size_binary(kind):  # a UUID
-                return sa.func.replace(sa.cast(column, sa.Text), "-", "")
-            return sa.func.encode(sa.cast(column, BYTEA), "hex")
-        if domain == "decimal":
-            return sa.cast(self.ticks(column, "decimal"), sa.Text)
-        return sa.collate(sa.cast(column, sa.Text), "C")
+        match domain:
+            case "hour" | "weekday":
+                return self._clock(column, kind, domain, zone)
+            case "date" | "decimal":
+                return sa.cast(self.ticks(column, domain), sa.Text)
+            case "binary":
+                if pa.types.is_fixed_size_binary(kind):  # a UUID
+                    return sa.func.replace(sa.cast(column, sa.Text), "-", "")
+                return sa.func.encode(sa.cast(column, BYTEA), "hex")
+            case "string" | "boolean" | "integer" | "float":
+                return sa.collate(sa.cast(column, sa.Text), "C")
+            case _:
+                assert_never(domain)
 
     def _clock(
         self, column: Expression, kind: pa.DataType, domain: LevelDomain, zone: str
@@ -159,19 +182,34 @@ class PostgreSQL(SqlDialect):
 
     def finite(self, ticks: Expression, bins: NumericBins) -> Expression:
         """Leave out both infinities; NaN lies above them."""
-        if bins.domain == "integer":
-            return sa.true()
-        if bins.domain == "float":
-            ends = [f"CAST('{sign}Infinity' AS double precision)" for sign in ("-", "")]
-        elif bins.domain == "decimal":
-            ends = ["-1e1000", "1e1000"]
-        else:
-            ends = [f"({_LOWEST})", f"({_HIGHEST})"]
+        match bins.domain:
+            case "integer":
+                return sa.true()
+            case "float":
+                ends = [f"CAST('{sign}Infinity' AS double precision)" for sign in ("-", "")]
+            case "decimal":
+                ends = ["-1e1000", "1e1000"]
+            case "date" | "time" | "timestamp" | "instant" | "duration":
+                ends = [f"({_LOWEST})", f"({_HIGHEST})"]
+            case _:
+                assert_never(bins.domain)
         return sa.and_(ticks > _sql(ends[0]), ticks < _sql(ends[1]))
 
     def exact(self, ticks: Expression) -> Expression:
         """Write it: PostgreSQL writes as many digits as tell floats apart."""
         return sa.cast(ticks, sa.Text)
+
+
+def _with_ends(column: Expression, finite: Expression, age_from: int | None) -> Expression:
+    """Return days or microseconds, or ages, with the infinite ones at the ends of 64 bits."""
+    ends = [_sql(f"({limit})") for limit in (_LOWEST, _HIGHEST)]
+    if age_from is not None:
+        finite, ends = _sql(f"({age_from})").op("-")(finite), ends[::-1]
+    return sa.case(
+        (sa.func.isfinite(column), finite),
+        (column < _EPOCH, ends[0]),
+        (column > _EPOCH, ends[1]),
+    )
 
 
 def _microseconds(column: Expression) -> Expression:
@@ -184,42 +222,49 @@ class SQLite(SqlDialect):
     strays = True
     branches = 200
 
-    def ticks(
-        self, column: Expression, family: Family | None, age_from: int | None = None
-    ) -> Expression:
+    def ticks(self, column: Expression, family: Ordered, age_from: int | None = None) -> Expression:
         """Return integers or reals; dates and moments are read from ISO 8601 text."""
         kind = sa.func.typeof(column)
-        if family == "integer":
-            return sa.case((kind == "integer", column))
-        if family in ("float", "decimal"):
-            return sa.case((kind.in_(("integer", "real")), column))
-        if family == "date":
-            seconds = sa.func.strftime("%s", sa.func.substr(column, 1, 10))
-            return sa.case((kind == "text", _floor(sa.cast(seconds, sa.Integer), 86_400)))
-        if family == "time":
-            return _clock(column, 1, sa.literal("1970-01-01 ").concat(sa.func.substr(column, 1, 8)))
-        moments = _clock(column, 12, sa.func.substr(column, 1, 19))
-        return moments if age_from is None else _sql(f"({age_from})") - moments
+        match family:
+            case "integer":
+                return sa.case((kind == "integer", column))
+            case "float" | "decimal":
+                return sa.case((kind.in_(("integer", "real")), column))
+            case "date":
+                seconds = sa.func.strftime("%s", sa.func.substr(column, 1, 10))
+                return sa.case((kind == "text", _floor(sa.cast(seconds, sa.Integer), 86_400)))
+            case "time":
+                clock = sa.literal("1970-01-01 ").concat(sa.func.substr(column, 1, 8))
+                return _clock(column, 1, clock)
+            case "timestamp" | "instant":
+                moments = _clock(column, 12, sa.func.substr(column, 1, 19))
+                return moments if age_from is None else _sql(f"({age_from})") - moments
+            case _:
+                assert_never(family)
 
     def level(
         self, column: Expression, kind: pa.DataType, domain: LevelDomain, zone: str
     ) -> Expression:
         """Return text, integers or reals; two texts are one level only if their bytes are equal."""
-        if domain in ("hour", "weekday"):
-            return self._clock(column, kind, domain)
-        if domain == "binary":
-            hexadecimal = sa.func.lower(sa.func.hex(column))  # which of null is empty
-            return sa.case((column.is_not(None), hexadecimal))
-        if domain == "boolean":
-            known = column.in_((_sql("0"), _sql("1")))
-            return sa.case((known, column))
-        if domain == "string":
-            return sa.collate(sa.cast(column, sa.Text), "BINARY")
-        return self.ticks(column, family_of(kind))
+        match domain:
+            case "hour" | "weekday":
+                return self._clock(column, kind, domain)
+            case "binary":
+                hexadecimal = sa.func.lower(sa.func.hex(column))  # which of null is empty
+                return sa.case((column.is_not(None), hexadecimal))
+            case "boolean":
+                known = column.in_((_sql("0"), _sql("1")))
+                return sa.case((known, column))
+            case "string":
+                return sa.collate(sa.cast(column, sa.Text), "BINARY")
+            case "integer" | "float" | "decimal" | "date":
+                return self.ticks(column, domain)
+            case _:
+                assert_never(domain)
 
     def _clock(self, column: Expression, kind: pa.DataType, domain: LevelDomain) -> Expression:
         """Return the hour, or the days since Monday."""
-        ticks, day = self.ticks(column, family_of(kind)), 86_400 * _SECOND
+        ticks, day = self.ticks(column, ordered_of(kind)), 86_400 * _SECOND
         if pa.types.is_date(kind):
             ticks = ticks * day
         if domain == "hour":

@@ -122,6 +122,43 @@ def sql_type(kind: pa.DataType, dialect: str) -> Any:
     }[kind]
 
 
+class Forgetful(EngineLaws):
+    """An engine that loses the last row."""
+
+    def open(self, table: pa.Table) -> pa.Table:
+        return table.slice(0, max(0, table.num_rows - 1))
+
+
+class Silent(EngineLaws):
+    """An engine that says it cannot, and does."""
+
+    samples = False
+    pairs = False
+
+    def open(self, table: pa.Table) -> pa.Table:
+        return table
+
+
+@pytest.mark.parametrize(
+    ("laws", "law", "said"),
+    [
+        (Forgetful(), "test_it_counts_many_rows_as_the_core_does", "rows is 399, expected 400"),
+        (Forgetful(), "test_it_counts_any_rows_as_the_core_does", "rows is 0, expected 1"),
+        (Forgetful(), "test_it_knows_its_columns_and_rows", "the rows: 399, expected 400"),
+        (Forgetful(), "test_it_tells_of_the_rows_that_are_done", "rows and tallies"),
+        (Forgetful(), "test_it_hands_out_samples_or_says_that_it_does_not", "the sample of"),
+        (Forgetful(), "test_it_counts_pairs_or_says_that_it_does_not", "the pair"),
+        (Forgetful(), "test_it_leaves_no_row_out_where_all_are_null", "rows is 8, expected 9"),
+        (Silent(), "test_it_hands_out_samples_or_says_that_it_does_not", "must refuse"),
+        (Silent(), "test_it_counts_pairs_or_says_that_it_does_not", "must refuse"),
+    ],
+    ids=lambda value: value.removeprefix("test_it_") if isinstance(value, str) else "",
+)
+def test_an_engine_that_breaks_a_law_is_told_which(laws: EngineLaws, law: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        getattr(laws, law)()
+
+
 EXAMPLE = doctest.DocTestFinder(recurse=False).find(Source, "Source", globs={})[0]
 
 
