@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FLIGHTS = Path(__file__).parent.parent / "examples" / "flights"
 DATA = os.environ.get("KL_DRIFT_DATA", str(FLIGHTS.parent.parent / "out" / "dags"))
+REFERENCE = f"{DATA}/great_expectations/{{{{ run_id }}}}.json"
 
 
 # --8<-- [start:checkpoint]
@@ -67,19 +68,20 @@ def rows(reference: str, month: str) -> dict[str, Any]:
     tags=["kl-drift", "great-expectations"],
 )
 def drift_great_expectations() -> None:
-    reference = FitReferenceOperator(
+    fit = FitReferenceOperator(
         task_id="fit",
         snapshot=str(FLIGHTS / "month=2013-01"),
         columns=["*_delay", "air_time", "carrier", "origin"],
-        profile=f"{DATA}/great_expectations/{{{{ run_id }}}}.json",
+        profile=REFERENCE,
     )
     # --8<-- [start:task]
-    GXCheckpointOperator(
+    expect = GXCheckpointOperator(
         task_id="expect",
         checkpoint=flights,
         batch_parameters=rows,
-        op_kwargs={"reference": reference.output["profile"], "month": "{{ params.month }}"},
+        op_kwargs={"reference": REFERENCE, "month": "{{ params.month }}"},
     )
+    fit >> expect
     # --8<-- [end:task]
 
 

@@ -4,33 +4,28 @@
 with the month in the event. That **triggers** *drift_on_arrival*, which checks the month that the
 event names. There is no clock, and no date to guess the month from.
 
-Where several months arrive before it runs, Airflow starts **one** run for all of them, and this one
-checks the last. If each must be checked, map the task over `triggering_asset_events`.
+Where several months arrive before it runs, Airflow starts **one** run for all of them, and hands it
+their events in no order. *arrived* sorts them, and *check* is mapped over them: one month after the
+other, oldest first, and none is lost.
 
-Run *flights_arrive* by hand, and watch.
+**Unpause both DAGs**, run *flights_arrive* by hand, and watch *drift_on_arrival*. While that is
+paused, months wait; they are all checked once it is unpaused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 from airflow.sdk import Asset, Metadata, Param, dag, task
 
 from kl_drift.airflow.operators import DriftCheckOperator
 
-ROOT = Path(__file__).parent.parent
 FLIGHTS = Asset("flights")
 MONTH = Param("2013-03", pattern=r"^2013-\d\d$")
+
+
 # --8<-- [start:arrival]
-ARRIVED = """\
-{%- if triggering_asset_events -%}
-{{ (triggering_asset_events.values() | first | last).extra.month }}
-{%- else -%}
-{{ params.month }}
-{%- endif -%}"""
-
-
 @dag(schedule=None, params={"month": MONTH}, doc_md=__doc__, tags=["kl-drift"])
 def flights_arrive() -> None:
     @task(outlets=[FLIGHTS])
@@ -42,11 +37,19 @@ def flights_arrive() -> None:
 
 @dag(schedule=[FLIGHTS], params={"month": MONTH}, doc_md=__doc__, tags=["kl-drift"])
 def drift_on_arrival() -> None:
-    DriftCheckOperator(
+    @task
+    def arrived(triggering_asset_events: Any, params: dict[str, str]) -> list[dict[str, str]]:
+        """Return the months that arrived, oldest first; run by hand, the one that was asked for."""
+        found = triggering_asset_events.get(FLIGHTS, ())
+        events = sorted(found, key=lambda event: event.timestamp)
+        return [{"month": event.extra["month"]} for event in events] or [params]
+
+    DriftCheckOperator.partial(
         task_id="check",
-        plan=f"{ROOT}/configs/flights-minimal.yaml",
-        values={"month": ARRIVED},
-    )
+        plan="../configs/flights-minimal.yaml",  # relative to this file
+        map_index_template="{{ task.values.month }}",
+        max_active_tis_per_dagrun=1,
+    ).expand(values=arrived())
 
 
 # --8<-- [end:arrival]

@@ -29,6 +29,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _USER = re.compile(r"[^/]*@|[^/@:]*:(?!\d+(?:/|$))[^@]*@")
 _USER_OF_BUCKET = re.compile(r"[^/]*@|[^/@:]*:[^@]*@")
 _QUERY = re.compile(r"\?(?=[^/?=]+=)")  # any other question mark belongs to a glob
+_SECRET = re.compile(r"(?i)(password|passwd|secret|token|key)[^=&]*=")
 _S3 = ("s3", "s3a", "s3n")
 _GS = ("gs", "gcs")
 _TRUE = ("true", "yes", "1")
@@ -79,6 +80,14 @@ def redacted(location: str) -> str:
         return location
     uri = _Uri.of(location)
     return f"{uri.scheme}://{uri.path}"
+
+
+def holds_password(location: str) -> bool:
+    """Say whether a URI names a password or a key: behind its user, or among its options."""
+    if not is_uri(location):
+        return False
+    uri = _Uri.of(location)
+    return ":" in uri.user or bool(_SECRET.search(uri.query))
 
 
 def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple[Any, str]:

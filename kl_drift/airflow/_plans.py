@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kl_drift.airflow import _pointer, _storage
+from kl_drift.airflow._arguments import as_numbers
 from kl_drift.errors import UsageError
+from kl_drift.storage import is_uri
 
 if TYPE_CHECKING:
     from kl_drift.counts.selection import Selection
@@ -37,6 +40,18 @@ def connected(named: Snapshot, conn_id: str | None) -> Snapshot:
     return replace(named, path=path, options={**named.options, **options})
 
 
+def check_sources(task: Any) -> None:
+    """Refuse a check that names too little, or the same twice."""
+    if task.plan is not None:
+        _refuse_both(task, ("reference", "columns", "limits"))
+        return
+    if task.reference is None:
+        raise UsageError("expected plan=, or reference= and current=; got neither")
+    if task.current is None:
+        raise UsageError("expected current=: the rows to judge, or their profile; got nothing")
+    _refuse_values(task)
+
+
 def plan_of(task: Any, context: Mapping[str, Any]) -> Plan:
     """Return the plan of a check, its reference by the pointer where that names one."""
     plan = _stated(task, context)
@@ -56,9 +71,9 @@ def selection_of(task: Any, context: Mapping[str, Any]) -> Selection:
     """Return which columns are fitted, and how they are binned."""
     from kl_drift.plan.plan import Plan
 
-    if task.plan:
+    if task.plan is not None:
         _refuse_both(task, ("columns",))
-        return _file(task).selection
+        return _written(task, context).selection
     _refuse_values(task)
     mapping = {"reference": "not used", **_columns(task)}
     return Plan.from_dict(mapping, path=_name(context)).selection
@@ -67,34 +82,67 @@ def selection_of(task: Any, context: Mapping[str, Any]) -> Selection:
 def _stated(task: Any, context: Mapping[str, Any]) -> Plan:
     from kl_drift.plan.plan import Plan
 
-    if task.plan:
-        _refuse_both(task, ("reference", "columns", "limits"))
-        return _file(task, _history(task))
-    if task.reference is None:
-        raise UsageError("expected plan=, or reference= and current=; got neither")
-    if task.current is None:
-        raise UsageError("expected current=: the rows to judge, or their profile; got nothing")
-    _refuse_values(task)
+    check_sources(task)
+    if task.plan is not None:
+        return _written(task, context, _history(task))
     mapping = {
         "reference": _storage.snapshot_keys(task.reference),
         **_columns(task),
-        **({"limits": task.limits} if task.limits else {}),
+        **({"limits": as_numbers(task.limits)} if task.limits else {}),
         **({"history": history} if (history := _history(task)) else {}),
     }
     return Plan.from_dict(mapping, path=_name(context))
 
 
-def _file(task: Any, history: str = "") -> Plan:
-    from kl_drift.plan.plan import load_plan
+def _written(task: Any, context: Mapping[str, Any], history: str = "") -> Plan:
+    """Return the plan of a file, or that of a mapping with the keys of one."""
+    from kl_drift.plan.plan import Plan, load_plan
 
+    if isinstance(task.plan, Mapping):
+        _refuse_values(task)
+        placed = history if is_uri(history) else str(Path(history).absolute())
+        stated = {**task.plan, **({"history": placed} if history else {})}
+        return Plan.from_dict(stated, path=_name(context), folder=_folder(task))
     values = {str(key): str(value) for key, value in (task.values or {}).items()}
-    return load_plan(task.plan, values=values, history=history)
+    return load_plan(_found(task), values=values, history=history)
+
+
+def _found(task: Any) -> str:
+    """Return the path of the plan's file: relative ones begin where the DAG's file is."""
+    if not isinstance(task.plan, str):
+        raise UsageError(
+            f"plan: expected a path, or a mapping as in a plan file; got {type(task.plan).__name__}"
+        )
+    path = Path(task.plan).expanduser()
+    folders = [Path(each) for each in _searched(task)]
+    found = [folder / path for folder in folders if (folder / path).is_file()]
+    if path.is_absolute() or not folders:
+        return str(path)
+    if not found:
+        looked = " and ".join(map(str, folders))
+        raise UsageError(
+            f"plan: no file {task.plan}; looked in {looked}. A relative path begins at the folder "
+            "of the DAG's file, or at one of its template_searchpath"
+        )
+    return str(found[0])
+
+
+def _searched(task: Any) -> list[str]:
+    """Return the folders in which Airflow itself looks for templates."""
+    if not task.has_dag():
+        return []
+    more = task.dag.template_searchpath or ()
+    return [task.dag.folder, *([more] if isinstance(more, str) else more)]
+
+
+def _folder(task: Any) -> str:
+    return next(iter(_searched(task)), "")
 
 
 def _refuse_both(task: Any, names: tuple[str, ...]) -> None:
     for name in names:
         if getattr(task, name) is not None:
-            raise UsageError(f"{name}= and plan= contradict each other; say it in {task.plan}")
+            raise UsageError(f"{name}= and plan= contradict each other; say it in the plan")
 
 
 def _refuse_values(task: Any) -> None:

@@ -189,6 +189,14 @@ def snapshot_keys(value: object) -> dict[str, Any]:
     return {"path": str(value)}
 
 
+def plain_snapshot(value: Any) -> Any:
+    """Return a snapshot as a mapping, whose texts Airflow fills; one with options stays as it is.
+
+    Options may be secrets, and what Airflow fills it also keeps and shows.
+    """
+    return snapshot_keys(value) if _is_snapshot(value) and not value.options else value
+
+
 def is_named(value: object) -> bool:
     """Say whether a value names rows or a profile, rather than being rows itself."""
     if isinstance(value, Mapping):

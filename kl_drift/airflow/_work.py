@@ -115,9 +115,6 @@ def check_drift(task: Any, context: Mapping[str, Any]) -> Summary:
     from kl_drift.api import examine
     from kl_drift.render.terminal import to_text
 
-    _outcome.check_actions(
-        on_drift=task.on_drift, on_undecided=task.on_undecided, notify_on=task.notify_on
-    )
     plan = plan_of(task, context)
     current = _current(task)
     outputs = _outputs(task, plan, current)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from kl_drift.airflow._arguments import as_text, check_filled, check_stated
 from kl_drift.airflow._outcome import check_actions, publish
 from kl_drift.airflow.exceptions import (
     ExpectationsNotEvaluatedError,
@@ -103,16 +104,21 @@ class GXCheckpointOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.checkpoint = checkpoint
-        self.project = project
-        self.batch_parameters = batch_parameters
+        self.project = as_text(project)
+        # Airflow would call a function in a templated attribute, so it has one of its own.
+        self.batch_function = batch_parameters if callable(batch_parameters) else None
+        self.batch_parameters = None if callable(batch_parameters) else batch_parameters
         self.expectation_parameters = expectation_parameters
         self.op_kwargs = op_kwargs
         self.on_unmet = on_unmet
+        check_stated(self, ("project", "batch_parameters", "expectation_parameters"))
+        with mistakes_not_retried():
+            check_actions(on_unmet=on_unmet)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the checkpoint, tell what it found, and let that decide."""
         with mistakes_not_retried():
-            check_actions(on_unmet=self.on_unmet)
+            check_filled(self, ("project", "batch_parameters", "expectation_parameters"))
             found = self._run()
         publish(found, context)
         return _concluded(found, self.on_unmet, self._say(found))
@@ -121,13 +127,13 @@ class GXCheckpointOperator(BaseOperator):
         from kl_drift.gx.checkpoint import run_checkpoint
 
         known = dict(self.op_kwargs or {})
-        batch = self.batch_parameters
+        batch = self.batch_function
         return run_checkpoint(
             self.checkpoint
             if isinstance(self.checkpoint, str)
             else partial(self.checkpoint, **known),
             project=self.project,
-            batch_parameters=batch(**known) if callable(batch) else batch,
+            batch_parameters=batch(**known) if batch else self.batch_parameters,
             expectation_parameters=self.expectation_parameters,
         )
 

@@ -16,6 +16,7 @@ from airflow.sdk.bases.decorator import (
 )
 from airflow.sdk.definitions.context import context_merge
 
+from kl_drift.airflow._arguments import as_named, as_text
 from kl_drift.airflow._summary import Summary
 from kl_drift.airflow.exceptions import mistakes_not_retried
 from kl_drift.airflow.operators import DriftCheckOperator
@@ -36,6 +37,7 @@ class _DriftCheckDecoratedOperator(DecoratedOperator, DriftCheckOperator):
         **DriftCheckOperator.template_fields_renderers,
     }
     custom_operator_name = "@task.drift_check"
+    states_all = False
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class _DriftCheckDecoratedOperator(DecoratedOperator, DriftCheckOperator):
         with mistakes_not_retried():
             arguments = _arguments(returned)
         for name, value in arguments.items():
-            setattr(self, name, value)
+            setattr(self, name, as_named(value) if name in _SOURCES else as_text(value))
         return DriftCheckOperator.execute(self, context)
 
 

@@ -11,12 +11,14 @@ Wherever an operator takes a snapshot or a profile, it takes a path, a URI
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from airflow.sdk import Asset, BaseBranchOperator, BaseOperator
 
-from kl_drift.airflow import _alerts, _lineage, _outcome, _work
+from kl_drift.airflow import _alerts, _lineage, _outcome, _plans, _work
 from kl_drift.airflow._alerts import LOUD, Notifier
+from kl_drift.airflow._arguments import as_named, as_text, check_filled, check_stated
 from kl_drift.airflow._summary import Findings, Summary
 from kl_drift.airflow.exceptions import mistakes_not_retried
 from kl_drift.airflow.links import DriftReportLink
@@ -78,22 +80,24 @@ class FitReferenceOperator(BaseOperator):
         snapshot: Where,
         profile: str,
         columns: Sequence[str] | Mapping[str, Any] | None = None,
-        plan: str | None = None,
+        plan: str | PathLike[str] | Mapping[str, Any] | None = None,
         values: Mapping[str, str] | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.snapshot = snapshot
-        self.profile = profile
-        self.columns = columns
-        self.plan = plan
-        self.values = values
+        self.snapshot = as_named(snapshot)
+        self.profile = as_text(profile)
+        self.columns = as_text(columns)
+        self.plan = as_text(plan)
+        self.values = as_text(values)
         self.conn_id = conn_id
+        check_stated(self, FitReferenceOperator.template_fields)
 
     def execute(self, context: Context) -> Summary:
         """Fit and save."""
         with mistakes_not_retried():
+            check_filled(self, FitReferenceOperator.template_fields)
             return _work.fit_reference(self, context)
 
 
@@ -146,14 +150,16 @@ class ScanSnapshotOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.snapshot = snapshot
-        self.reference = reference
-        self.profile = profile
+        self.snapshot = as_named(snapshot)
+        self.reference = as_named(reference)
+        self.profile = as_text(profile)
         self.conn_id = conn_id
+        check_stated(self, ScanSnapshotOperator.template_fields)
 
     def execute(self, context: Context) -> Summary:
         """Count and save."""
         with mistakes_not_retried():
+            check_filled(self, ScanSnapshotOperator.template_fields)
             return _work.scan_snapshot(self, context)
 
 
@@ -196,13 +202,15 @@ class MergeProfilesOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.profiles = profiles
-        self.profile = profile
+        self.profiles = as_text(profiles)
+        self.profile = as_text(profile)
         self.conn_id = conn_id
+        check_stated(self, MergeProfilesOperator.template_fields)
 
     def execute(self, context: Context) -> Summary:
         """Merge and save."""
         with mistakes_not_retried():
+            check_filled(self, MergeProfilesOperator.template_fields)
             return _work.merge_profiles(self, context)
 
 
@@ -293,18 +301,20 @@ class DriftCheckOperator(BaseOperator):
 
     template_fields: Sequence[str] = (
         "plan", "values", "reference", "current", "as_of", "columns", "limits", "check", "report",
-        "html", "profile", "history_conn_id", "pointer", "conn_id",
+        "html", "profile", "history", "history_conn_id", "pointer", "conn_id",
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "values": "json", "reference": "json", "current": "json", "columns": "json",
         "limits": "json",
     }  # fmt: skip
     operator_extra_links = (DriftReportLink(),)
+    states_all: ClassVar[bool] = True
+    """Whether all arguments are there when the operator is made; a function brings some later."""
 
     def __init__(
         self,
         *,
-        plan: str | None = None,
+        plan: str | PathLike[str] | Mapping[str, Any] | None = None,
         values: Mapping[str, str] | None = None,
         reference: Where | None = None,
         current: Where | None = None,
@@ -326,31 +336,39 @@ class DriftCheckOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**_with_inlet(kwargs, pointer))
-        self.plan = plan
-        self.values = values
-        self.reference = reference
-        self.current = current
-        self.as_of = as_of
-        self.columns = columns
-        self.limits = limits
+        self.plan = as_text(plan)
+        self.values = as_text(values)
+        self.reference = as_named(reference)
+        self.current = as_named(current)
+        self.as_of = as_text(as_of)
+        self.columns = as_text(columns)
+        self.limits = as_text(limits)
         self.check = check
         self.on_drift = on_drift
         self.on_undecided = on_undecided
         self.notifiers = notifiers
         self.notify_on = notify_on
-        self.report = report
-        self.html = html
-        self.profile = profile
-        self.history = history
+        self.report = as_text(report)
+        self.html = as_text(html)
+        self.profile = as_text(profile)
+        self.history = as_text(history)
         self.history_conn_id = history_conn_id
-        self.pointer = pointer
+        self.pointer = pointer if isinstance(pointer, Asset) else as_text(pointer)
         self.conn_id = conn_id
         self.saved_report = ""
         self.findings: Findings | None = None
+        check_stated(self, DriftCheckOperator.template_fields)
+        with mistakes_not_retried():
+            _outcome.check_actions(
+                on_drift=on_drift, on_undecided=on_undecided, notify_on=notify_on
+            )
+            if self.states_all:
+                _plans.check_sources(self)
 
     def execute(self, context: Context) -> Summary:
         """Check, save, tell, and let the status decide."""
         with mistakes_not_retried():
+            check_filled(self, DriftCheckOperator.template_fields)
             summary = _work.check_drift(self, context)
         _alerts.alert(self.notifiers, summary, context, self.log, on=self.notify_on)
         return _outcome.conclude(summary, self.on_drift, self.on_undecided)
@@ -413,6 +431,11 @@ class DriftGateOperator(BaseOperator):
         self.on_undecided = on_undecided
         self.notifiers = notifiers
         self.notify_on = notify_on
+        check_stated(self, ())
+        with mistakes_not_retried():
+            _outcome.check_actions(
+                on_drift=on_drift, on_undecided=on_undecided, notify_on=notify_on
+            )
 
     def execute(self, context: Context) -> Summary:
         """Let the status decide."""
@@ -532,14 +555,16 @@ class PromoteReferenceOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**_with_outlet(kwargs, pointer))
-        self.profile = profile
-        self.pointer = pointer
+        self.profile = as_text(profile)
+        self.pointer = pointer if isinstance(pointer, Asset) else as_text(pointer)
         self.note = note
         self.conn_id = conn_id
+        check_stated(self, PromoteReferenceOperator.template_fields)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Move the pointer."""
         with mistakes_not_retried():
+            check_filled(self, PromoteReferenceOperator.template_fields)
             return _work.promote_reference(self, context)
 
 

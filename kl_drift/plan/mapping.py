@@ -17,7 +17,11 @@ from kl_drift.plan.yaml import DEEPEST, NO_TEXT, Document, Key, Mistakes, Value,
 
 
 def read_mapping(
-    mapping: Mapping[str, Any], path: str, *, as_written: Callable[[Key], bool]
+    mapping: Mapping[str, Any],
+    path: str,
+    *,
+    as_written: Callable[[Key], bool],
+    folder: str | PathLike[str] = "",
 ) -> Document:
     """Copy a mapping as plain values.
 
@@ -29,6 +33,8 @@ def read_mapping(
         What mistakes say instead of a file.
     as_written : callable
         Says of which keys a scalar is text, whatever it is.
+    folder : str or path
+        Where relative paths begin; by default at the working directory.
 
     Returns
     -------
@@ -42,7 +48,7 @@ def read_mapping(
     """
     if not isinstance(mapping, Mapping):
         raise PlanError(f"{path}: expected a mapping, got {type(mapping).__name__}")
-    reading = _Reading(mistakes=Mistakes(path=path), as_written=as_written)
+    reading = _Reading(mistakes=Mistakes(path=path, begin=fspath(folder)), as_written=as_written)
     return Document(value=reading.value(mapping, ()), mistakes=reading.mistakes, filled={})
 
 

@@ -163,18 +163,22 @@ class Plan:
     pairs: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any], *, path: str = "plan") -> Plan:
+    def from_dict(
+        cls, mapping: Mapping[str, Any], *, path: str = "plan", folder: str | PathLike[str] = ""
+    ) -> Plan:
         """Make a plan of a mapping with the keys of a plan file.
 
         Parameters
         ----------
         mapping : mapping
             As the file would be, in Python: ``{"reference": "flights/month=2013-01", …}``. Paths
-            and dates may be what Python has for them; ``version`` may be left out. Relative paths
-            begin at the working directory, and placeholders are not filled.
+            and dates may be what Python has for them; ``version`` may be left out. Placeholders
+            are not filled.
         path : str
             What messages call it, such as ``"task my_dag.my_task"``, and what the check is called
             in the history unless the mapping has a ``name``.
+        folder : str or path
+            Where relative paths begin; by default at the working directory.
 
         Returns
         -------
@@ -191,7 +195,7 @@ class Plan:
         >>> Plan.from_dict({"reference": "jan.parquet", "limits": {"drift": 0.1}}).policy.drift
         0.1
         """
-        document = read_mapping(mapping, path, as_written=_as_written)
+        document = read_mapping(mapping, path, folder=folder, as_written=_as_written)
         document.value.setdefault("version", VERSION)
         return _planned(document)
 

@@ -71,9 +71,12 @@ class Mistakes:
         The file.
     lines : dict of Key to int
         Where each value stands, counted from 1; 0 for what stands in no file.
+    begin : str
+        Of what stands in no file: where relative paths begin; empty: at the working directory.
     """
 
     path: str
+    begin: str = ""
     lines: dict[Key, int] = field(default_factory=dict)
     found: dict[Key, str] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
@@ -95,8 +98,8 @@ class Mistakes:
 
     @property
     def folder(self) -> Path:
-        """Where relative paths begin: the file's folder, or else the working directory."""
-        return Path(self.path).parent if self.line(()) else Path()
+        """Where relative paths begin: the file's folder, or else what was said."""
+        return Path(self.path).parent if self.line(()) else Path(self.begin)
 
     def error(self) -> PlanError:
         """Return what was noted: one line per mistake, in the order of the file."""

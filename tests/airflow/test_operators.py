@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_written_is_named_by_its_key(
     ti: TaskInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    where = str(tmp_path / "file" / "x.json")
+    where = str(tmp_path / "file" / ("x.html" if key == "html" else "x.json"))
     more: dict[str, Any] = {key: where}
     if key == "reports_folder":
         monkeypatch.setenv("AIRFLOW__KL_DRIFT__REPORTS_FOLDER", where)
@@ -309,7 +309,9 @@ _MISTAKES: dict[str, Callable[[Path], dict[str, Any]]] = {
     r"write \['dep_time'\]": lambda _: {"columns": "dep_time"},
     "holds credentials": lambda _: {"current": "s3://AKIA:s3cr3t@bucket/key"},
     "report: expected a name that ends in .json": lambda tmp: {"report": str(tmp / "r.txt")},
-    "would overwrite a snapshot": lambda _: {"html": month(2)},
+    "would overwrite a snapshot": lambda tmp: (
+        {"html": str(tmp / "x.html")} | {"current": str(tmp / "x.html")}
+    ),
     "expected a snapshot or a profile: .* got keys month": lambda _: {"reference": {"month": 1}},
     "notify_on: expected some of .* got 'drfit'": lambda _: {"notify_on": ["warn", "drfit"]},
     "values= fills the placeholders of a plan": lambda _: {"values": {"month": "2013-02"}},
