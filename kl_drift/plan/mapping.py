@@ -13,7 +13,8 @@ from os import PathLike, fspath
 from typing import Any
 
 from kl_drift.errors import PlanError
-from kl_drift.plan.yaml import DEEPEST, NO_TEXT, Document, Key, Mistakes, Value, whole_text
+from kl_drift.plan.mistakes import Document, Key, Mistakes, Value
+from kl_drift.plan.yaml import DEEPEST, NO_TEXT, whole_text
 
 
 def read_mapping(

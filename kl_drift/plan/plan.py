@@ -33,8 +33,9 @@ from kl_drift.plan.keys import (
     plan_schema,
 )
 from kl_drift.plan.mapping import read_mapping
+from kl_drift.plan.mistakes import Document, Key, Mistakes
 from kl_drift.plan.validation import validated
-from kl_drift.plan.yaml import Document, Key, Mistakes, read_yaml
+from kl_drift.plan.yaml import read_yaml
 from kl_drift.snapshot import Snapshot
 from kl_drift.statistics.smoothing import Smoothing, parse_smoothing
 from kl_drift.storage import is_uri

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from kl_drift.errors import KLDriftError, did_you_mean
-from kl_drift.plan.yaml import Document, Key, Value
+from kl_drift.plan.mistakes import Document, Key, Value
 from kl_drift.storage import is_uri
 
 Schema: TypeAlias = dict[str, Any]

@@ -1,7 +1,6 @@
 """A YAML file becomes plain values, each with the line it stands in.
 
-Knows YAML with its surprises, placeholders, and how a mistake is said. Has never heard of what a
-plan may say.
+Knows YAML with its surprises, and placeholders. Has never heard of what a plan may say.
 
 Scalars are read as YAML 1.2 reads them, with fewer surprises: only ``true`` and ``false`` are
 booleans (``no`` and ``on`` are text), ``1e-4`` is a number, ``2013-02-28`` is text, and so is what
@@ -15,19 +14,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from kl_drift.errors import PlanError, did_you_mean
+from kl_drift.plan.mistakes import Document, Key, Mistakes, Value
 from kl_drift.plan.placeholders import fill
-
-Key: TypeAlias = tuple[str | int, ...]
-"""The way to a value: names of mappings and places in lists."""
-
-Value: TypeAlias = Any
-"""``None``, bool, int, float, str, a list or a dict of these."""
 
 _MOST_VALUES = 100_000  # aliases of aliases of aliases grow without end,
 DEEPEST = 50  # and one that holds itself has no end
@@ -59,96 +52,6 @@ for _name, _pattern in _CORE.items():
     _CoreLoader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
 
 NO_TEXT = "holds half of a surrogate pair, which is no text"
-
-
-@dataclass(slots=True, kw_only=True)
-class Mistakes:
-    """What is wrong in one file, gathered so that all of it is said at once.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    lines : dict of Key to int
-        Where each value stands, counted from 1; 0 for what stands in no file.
-    begin : str
-        Of what stands in no file: where relative paths begin; empty: at the working directory.
-    """
-
-    path: str
-    begin: str = ""
-    lines: dict[Key, int] = field(default_factory=dict)
-    found: dict[Key, str] = field(default_factory=dict)
-    elsewhere: list[str] = field(default_factory=list)
-
-    def add(self, key: Key, message: str) -> None:
-        """Note a mistake; the first about a key is the one that counts."""
-        self.found.setdefault(key, message)
-
-    def line(self, key: Key) -> int:
-        """Return the line of a key, or of what it is missing from."""
-        while key and key not in self.lines:
-            key = key[:-1]
-        return self.lines.get(key, 1)
-
-    def where(self, key: Key) -> str:
-        """Return the file and the line of a key, or what stands for a file where there is none."""
-        line = self.line(key)
-        return f"{self.path}:{line}" if line else self.path
-
-    @property
-    def folder(self) -> Path:
-        """Where relative paths begin: the file's folder, or else what was said."""
-        return Path(self.path).parent if self.line(()) else Path(self.begin)
-
-    def error(self) -> PlanError:
-        """Return what was noted: one line per mistake, in the order of the file."""
-        messages = [
-            f"{self.where(key)}: {spelled(key)}{': ' if key else ''}{message}"
-            for key, message in sorted(self.found.items(), key=lambda item: self.line(item[0]))
-        ]
-        return PlanError("\n".join(messages + [f"{self.path}: {each}" for each in self.elsewhere]))
-
-    def refuse(self) -> None:
-        """Raise what was noted, if anything was.
-
-        Raises
-        ------
-        PlanError
-            See :meth:`error`.
-        """
-        if self.found or self.elsewhere:
-            raise self.error()
-
-
-def spelled(key: Key) -> str:
-    """Write a key for a person: ``columns.include[0]``, ``columns.each['a b'].bins``."""
-    text = ""
-    for step in key:
-        if isinstance(step, str) and re.fullmatch(r"[\w*?=-]+", step):
-            text += f".{step}" if text else step
-        else:
-            text += f"[{step!r}]"
-    return text
-
-
-@dataclass(slots=True, kw_only=True)
-class Document:
-    """What a file says.
-
-    Parameters
-    ----------
-    value : dict
-        Its values, placeholders filled.
-    mistakes : Mistakes
-        What is wrong so far, and the lines of every key.
-    filled : dict of Key to bool
-        The values that a placeholder stood in, and whether it was one of the environment.
-    """
-
-    value: dict[str, Value]
-    mistakes: Mistakes
-    filled: Mapping[Key, bool]
 
 
 def read_yaml(
