@@ -27,6 +27,7 @@ from kl_drift.judging.nearest import closest_profile
 from kl_drift.judging.policy import Policy
 from kl_drift.judging.report import Report
 from kl_drift.lookback import Hindsight, look_back, refuse_other_limits, replay_references
+from kl_drift.overwriting import refuse_overwriting
 from kl_drift.plan.draft import draft_plan
 from kl_drift.plan.plan import Output, Plan, load_plan
 from kl_drift.snapshot import Snapshot
@@ -239,6 +240,13 @@ def as_profile(data: Readable) -> Readable:
     return load_profile(data) if is_profile_path(data) else data
 
 
+def path_of(data: Profile | Readable | None) -> str:
+    """Return where rows or a profile lie; empty where they are at hand."""
+    if isinstance(data, Snapshot):
+        return data.path
+    return fspath(data) if isinstance(data, str | PathLike) else ""
+
+
 def _as_of(data: Readable) -> str:
     return data.as_of if isinstance(data, Snapshot) else ""
 
@@ -312,9 +320,12 @@ def check(
     PlanError
         If the plan has a mistake, or names no current snapshot and none is given, or its choice of
         the reference needs a day and none is stated.
+    UsageError
+        If an output would overwrite what the check reads or keeps.
     """
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
+    refuse_overwriting(plan.writes, plan.reads | {"the current snapshot": path_of(current)})
     profile, report = examine(plan, current=current, as_of=as_of, progress=progress)
     _write(plan.output, profile, report)
     if plan.history:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -115,6 +115,7 @@ def compare(
     """Compare a current snapshot with a reference and report which columns drifted."""
     from kl_drift import api
 
+    _refuse_overwriting(output, {"the reference": reference, "the current snapshot": current})
     with _progress("comparing") as progress:
         report = api.compare(
             _snapshot(current, current_where),
@@ -152,15 +153,19 @@ def check(
 ) -> None:
     """Check a snapshot by a plan."""
     from kl_drift import api
+    from kl_drift.plan.plan import load_plan
 
     if current_where and current is None:
         raise UsageError("--current-where goes with --current; the plan states its own partitions")
+    loaded = load_plan(plan, values=dict(_pairs("--set", values)))
+    _refuse_overwriting(
+        output, {**loaded.reads, **loaded.writes, "the current snapshot": current or ""}
+    )
     with _progress("checking") as progress:
         report = api.check(
-            plan,
+            loaded,
             current=None if current is None else _snapshot(current, current_where),
             as_of=as_of,
-            values=dict(_pairs("--set", values)),
             progress=progress,
         )
     _write_report(report, format, output)
@@ -214,6 +219,8 @@ def fit(
     """Fit bins to a reference snapshot and save its profile."""
     from kl_drift import api
 
+    _check_profile_name(output)
+    _refuse_overwriting(output, {"the reference": snapshot})
     with _progress("fitting") as progress:
         profile = api.fit(
             _snapshot(snapshot, where),
@@ -235,6 +242,8 @@ def scan(
     from kl_drift import api
     from kl_drift.artefact import load_profile
 
+    _check_profile_name(output)
+    _refuse_overwriting(output, {"the current snapshot": snapshot, "the reference": like})
     with _progress("scanning") as progress:
         profile = api.scan(_snapshot(snapshot, where), like=load_profile(like), progress=progress)
     _save_profile(profile, output)
@@ -244,12 +253,19 @@ def scan(
 def merge(
     profiles: Annotated[list[str], typer.Argument(help="Saved profiles over the same bins.")],
     output: OutName,
+    *,
+    repeated: Annotated[
+        bool, typer.Option("--repeated", help="Count a part again that is given twice.")
+    ] = False,
 ) -> None:
     """Merge the profiles of parts into the profile of the whole, exactly."""
     from kl_drift.artefact import load_profile
     from kl_drift.counts.profile import merge as merge_profiles
 
-    _save_profile(merge_profiles(load_profile(path) for path in profiles), output)
+    _check_profile_name(output)
+    _refuse_overwriting(output, {f"the part {path}": path for path in profiles})
+    parts = [load_profile(path) for path in profiles]
+    _save_profile(merge_profiles(parts, repeated=repeated), output)
 
 
 @app.command(epilog="kl-drift calibrate plan.yaml day-*.json -o limits.json --leave-out 2013-02-08")
@@ -274,17 +290,17 @@ def calibrate(
     """Learn limits from past snapshots, and say what they would have said of each."""
     from kl_drift import api
     from kl_drift.artefact import is_profile_path, save
+    from kl_drift.plan.plan import LEARNED_LIMITS, load_plan
     from kl_drift.render.limits import limits_to_text
 
     if not is_profile_path(output):
         raise UsageError(f"--output {output}: a file of limits has a name that ends in .json")
+    loaded = load_plan(plan, values=dict(_pairs("--set", values)))
+    kept = {what: where for what, where in loaded.reads.items() if what != LEARNED_LIMITS}
+    _refuse_overwriting(output, kept | {f"the past snapshot {each}": each for each in snapshots})
     with _progress("calibrating") as progress:
         learned, said = api.calibrate(
-            plan,
-            snapshots,
-            leave_out=leave_out or (),
-            values=dict(_pairs("--set", values)),
-            progress=progress,
+            loaded, snapshots, leave_out=leave_out or (), progress=progress
         )
     save(learned, output)
     typer.echo(limits_to_text(learned, said), nl=False)
@@ -335,6 +351,7 @@ def init(
 
     if output and output.exists() and not force:
         raise UsageError(f"{output} exists; choose another name, or add --force to overwrite it")
+    _refuse_overwriting(output, {"the reference": snapshot})
     _write_text(api.draft(snapshot, plan=output or "plan.yaml"), output)
 
 
@@ -478,11 +495,22 @@ def _policy(warn: float | None, drift: float | None, rule: RuleName) -> Policy:
     )
 
 
-def _save_profile(profile: Profile, output: str) -> None:
-    from kl_drift.artefact import is_profile_path, save
+def _check_profile_name(output: str) -> None:
+    from kl_drift.artefact import is_profile_path
 
     if not is_profile_path(output):
         raise UsageError(f"--output {output}: a saved profile's name ends in .json")
+
+
+def _refuse_overwriting(output: str | Path | None, inputs: Mapping[str, str]) -> None:
+    from kl_drift.overwriting import refuse_overwriting
+
+    refuse_overwriting({"--output": str(output or "")}, inputs)
+
+
+def _save_profile(profile: Profile, output: str) -> None:
+    from kl_drift.artefact import save
+
     save(profile, output)
     _note(
         f"wrote {output}: {profile.rows:,} rows, {len(profile.counted)} columns counted, "

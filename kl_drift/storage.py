@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import re
 import tempfile
 from collections.abc import Mapping
@@ -88,6 +89,28 @@ def holds_password(location: str) -> bool:
         return False
     uri = _Uri.of(location)
     return ":" in uri.user or bool(_SECRET.search(uri.query))
+
+
+def place_of(location: str) -> tuple[str, str]:
+    """Return the store and the path on it that tell a location from others, however it is spelt.
+
+    Links of a local path are followed; the store of a local path is empty. The URL of an SQLite
+    database is the path of its file.
+
+    Examples
+    --------
+    >>> place_of("s3a://key:secret@lake/flights/") == place_of("s3://lake/flights")
+    True
+    """
+    if not is_uri(location):
+        return "", os.path.realpath(Path(location).expanduser())
+    uri = _Uri.of(location)
+    if uri.scheme.startswith("sqlite"):
+        return "", os.path.realpath(uri.path.removeprefix("/"))
+    if uri.scheme == "file":
+        return "", os.path.realpath(_local_path(location))
+    family = next((names[0] for names in (_S3, _GS) if uri.scheme in names), uri.scheme)
+    return family, uri.path.rstrip("/")
 
 
 def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple[Any, str]:
@@ -270,7 +293,8 @@ def write_bytes(location: str, data: bytes, options: Mapping[str, str] | None = 
 
 def _replace_file(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    _sweep(target)
+    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=_aside(target, os.getpid()))
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -282,6 +306,30 @@ def _replace_file(target: Path, data: bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             Path(aside).unlink()
         raise
+
+
+def _aside(target: Path, process: int | str) -> str:
+    """Return how a file begins that is written aside: it names its target, machine and process."""
+    return f".{target.name}.kl-drift-{platform.node()}-{process}."
+
+
+def _sweep(target: Path) -> None:
+    """Remove what writers of the same file left behind that were killed on this machine."""
+    ours = re.compile(re.escape(_aside(target, "\0")).replace("\0", r"(\d+)"))
+    for name in os.listdir(target.parent):  # noqa: PTH208 - names are all it takes
+        if (owner := ours.match(name)) and not _is_running(int(owner[1])):
+            with contextlib.suppress(OSError):  # another writer may be faster
+                (target.parent / name).unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # someone else's, or no number of a process at all
+        return True
+    return True
 
 
 def _mode_for(target: Path) -> int:

@@ -6,7 +6,7 @@ heavy is imported here, inside the functions, when a task runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from kl_drift.airflow._compat import partition_key
 from kl_drift.airflow._plans import plan_of, selection_of, snapshot
 from kl_drift.airflow._summary import Findings, Summary, profile_summary, summary_of
 from kl_drift.errors import ArtefactError, UsageError
+from kl_drift.overwriting import refuse_overwriting
 
 if TYPE_CHECKING:
     from kl_drift.counts.profile import Profile
@@ -54,12 +55,14 @@ def _named(key: str, where: str) -> Iterator[None]:
         ) from error
 
 
-def _own_name(profile: str, read: Iterable[object], conn_id: str | None) -> None:
-    """Refuse to save a profile over one that it is made from: a retry would read the result."""
-    path = _storage.located(profile, conn_id)[0]
-    for each in read:
-        if _storage.located(_storage.snapshot_keys(each)["path"], conn_id)[0] == path:
-            raise UsageError(f"profile: {profile} is read by this task; give it its own name")
+def _own_name(profile: str, read: Mapping[str, object], conn_id: str | None) -> None:
+    """Refuse to save a profile over what it is made from: a retry would read the result."""
+    inputs = {
+        what: _storage.located(_storage.snapshot_keys(each)["path"], conn_id)[0]
+        for what, each in read.items()
+        if _storage.is_named(each)
+    }
+    refuse_overwriting({"profile": _storage.located(profile, conn_id)[0]}, inputs)
 
 
 def _check_name(key: str, where: str) -> None:
@@ -72,6 +75,7 @@ def fit_reference(task: Any, context: Mapping[str, Any]) -> Summary:
     from kl_drift.api import fit
 
     _check_name("profile", task.profile)
+    _own_name(task.profile, {"the reference": task.snapshot}, task.conn_id)
     columns = selection_of(task, context)
     profile = fit(snapshot(task.snapshot, task.conn_id), columns=columns)
     summary = _saved(profile, task.profile, task.conn_id)
@@ -84,7 +88,8 @@ def scan_snapshot(task: Any, context: Mapping[str, Any]) -> Summary:
     from kl_drift.api import scan
 
     _check_name("profile", task.profile)
-    _own_name(task.profile, [task.reference], task.conn_id)
+    read = {"the reference": task.reference, "the current snapshot": task.snapshot}
+    _own_name(task.profile, read, task.conn_id)
     reference = _profile(task.reference, task.conn_id)
     profile = scan(snapshot(task.snapshot, task.conn_id), like=reference)
     summary = _saved(profile, task.profile, task.conn_id)
@@ -100,7 +105,7 @@ def merge_profiles(task: Any, context: Mapping[str, Any]) -> Summary:
     if isinstance(task.profiles, str | Mapping):
         raise UsageError("profiles: expected a list of profiles, got one; write [...] around it")
     profiles = list(task.profiles)  # what mapped tasks returned is read anew at every pass
-    _own_name(task.profile, profiles, task.conn_id)
+    _own_name(task.profile, {f"part {i}": each for i, each in enumerate(profiles)}, task.conn_id)
     parts = [_profile(each, task.conn_id) for each in profiles]
     profile = merge(parts)
     summary = _saved(profile, task.profile, task.conn_id)
@@ -149,15 +154,14 @@ def _outputs(task: Any, plan: Plan, current: object) -> dict[str, str]:
     """Return where results go: what the task says goes before what the plan says."""
     stated = {name: getattr(task, name) for name in ("report", "html", "profile")}
     outputs = {name: where or getattr(plan.output, name) for name, where in stated.items()}
-    taken = {getattr(each, "path", "") for each in (plan.reference, plan.current, current)}
-    for name, where in outputs.items():
-        if where and name != "html":
-            _check_name(name, where)
-        if where and _storage.located(where)[0] in taken:
-            raise UsageError(f"{name}: {where} would overwrite a snapshot; give it its own name")
     given = {name: where for name, where in outputs.items() if where}
-    if len(set(given.values())) < len(given):
-        raise UsageError(f"{', '.join(given)}: two of these are one file; give each its own name")
+    for name, where in given.items():
+        if name != "html":
+            _check_name(name, where)
+    kept = plan.reads | {"the current snapshot": getattr(current, "path", "")}
+    if isinstance(task.pointer, str):
+        kept["the pointer"] = _storage.located(task.pointer)[0]
+    refuse_overwriting({name: _storage.located(each)[0] for name, each in given.items()}, kept)
     return given
 
 

@@ -19,12 +19,14 @@ from airflow.sdk import Asset, BaseBranchOperator, BaseOperator
 from kl_drift.airflow import _alerts, _lineage, _outcome, _plans, _work
 from kl_drift.airflow._alerts import LOUD, Notifier
 from kl_drift.airflow._arguments import as_named, as_text, check_filled, check_stated
+from kl_drift.airflow._mapped import refuse_one_file
 from kl_drift.airflow._summary import Findings, Summary
 from kl_drift.airflow.exceptions import mistakes_not_retried
 from kl_drift.airflow.links import DriftReportLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from kl_drift.snapshot import Snapshot
 
@@ -94,6 +96,12 @@ class FitReferenceOperator(BaseOperator):
         self.conn_id = conn_id
         check_stated(self, FitReferenceOperator.template_fields)
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """State what mapped tasks have in common: never a file that all of them write."""
+        refuse_one_file(cls.__name__, kwargs, ("profile",))
+        return super().partial(**kwargs)
+
     def execute(self, context: Context) -> Summary:
         """Fit and save."""
         with mistakes_not_retried():
@@ -156,6 +164,12 @@ class ScanSnapshotOperator(BaseOperator):
         self.conn_id = conn_id
         check_stated(self, ScanSnapshotOperator.template_fields)
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """State what mapped tasks have in common: never a file that all of them write."""
+        refuse_one_file(cls.__name__, kwargs, ("profile",))
+        return super().partial(**kwargs)
+
     def execute(self, context: Context) -> Summary:
         """Count and save."""
         with mistakes_not_retried():
@@ -206,6 +220,12 @@ class MergeProfilesOperator(BaseOperator):
         self.profile = as_text(profile)
         self.conn_id = conn_id
         check_stated(self, MergeProfilesOperator.template_fields)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """State what mapped tasks have in common: never a file that all of them write."""
+        refuse_one_file(cls.__name__, kwargs, ("profile",))
+        return super().partial(**kwargs)
 
     def execute(self, context: Context) -> Summary:
         """Merge and save."""
@@ -364,6 +384,12 @@ class DriftCheckOperator(BaseOperator):
             )
             if self.states_all:
                 _plans.check_sources(self)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """State what mapped tasks have in common: never a file that all of them write."""
+        refuse_one_file(cls.__name__, kwargs, ("report", "html", "profile"))
+        return super().partial(**kwargs)
 
     def execute(self, context: Context) -> Summary:
         """Check, save, tell, and let the status decide."""

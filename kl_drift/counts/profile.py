@@ -6,7 +6,7 @@ of what the counts mean.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from itertools import chain
@@ -272,17 +272,37 @@ class Profile:
         )
 
 
-def merge(profiles: Iterable[Profile]) -> Profile:
+def merge(profiles: Iterable[Profile], *, repeated: bool = False) -> Profile:
     """Merge the profiles of parts, in any order, into the profile of the whole.
+
+    Parameters
+    ----------
+    profiles : iterable of Profile
+        The parts.
+    repeated : bool
+        Whether the same part may be counted again. Two parts are the same if their sources and all
+        their counts are.
 
     Raises
     ------
     UsageError
-        If there is nothing to merge.
+        If there is nothing to merge, or the same part comes twice.
     BinsMismatchError
         If the parts were counted over different bins.
     """
     parts = list(profiles)
     if not parts:
         raise UsageError("nothing to merge: give at least one profile")
+    if not repeated:
+        _refuse_repeated(parts)
     return reduce(add, parts)
+
+
+def _refuse_repeated(parts: Sequence[Profile]) -> None:
+    for place, part in enumerate(parts):
+        if part.rows and any(part.sources) and part in parts[:place]:
+            raise UsageError(
+                f"nothing is merged: {', '.join(part.sources)} ({part.rows:,} rows) comes twice; "
+                "leave one of them out, or add  --repeated  (in Python repeated=True) to count it "
+                "again"
+            )

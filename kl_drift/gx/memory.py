@@ -41,7 +41,11 @@ class Memory:
         if not path:
             return cls()
         try:
-            document = json.loads(read_bytes(path))
+            content = read_bytes(path)
+            if _is_foreign(content):
+                _log.error("%s: is no memory of alerts and is left as it is", redacted(path))
+                return cls()
+            document = json.loads(content)
             return cls(path=path, entries=_checked(document["expectations"]))
         except FileNotFoundError:
             return cls(path=path)
@@ -98,3 +102,15 @@ def _checked(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if "alerted" in entry:
             datetime.fromisoformat(entry["alerted"]).astimezone(UTC)
     return entries
+
+
+def _is_foreign(content: bytes) -> bool:
+    """Say whether a file is neither a memory nor what may have been one."""
+    text = content.strip()
+    if not text.startswith((b"{", b"[")):
+        return bool(text)
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("kl_drift", "alerts") != "alerts"

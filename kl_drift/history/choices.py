@@ -134,7 +134,7 @@ class ReferenceChoice:
             If they were counted over different bins.
         """
         parts = self.parts(current.as_of, earlier)
-        return merge(parts) if len(parts) >= self.count else None
+        return merge(parts, repeated=True) if len(parts) >= self.count else None
 
     def replayed(
         self, profiles: Sequence[Profile], *, since: int = 0, without: Collection[int] = ()
@@ -267,7 +267,7 @@ def choose_reference(
         why = choice.missing(current.as_of, parts)
         return Against(profile=fixed, source=f"{', '.join(fixed.sources)} ({why})")
     return Against(
-        profile=merge(parts),
+        profile=merge(parts, repeated=True),
         source=choice.described(current.as_of, parts),
         choice=str(choice),
         snapshots=len(parts),

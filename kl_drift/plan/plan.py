@@ -23,6 +23,7 @@ from kl_drift.errors import PairError, PlanError, UsageError, did_you_mean
 from kl_drift.history.choices import ReferenceChoice
 from kl_drift.judging.limits import Budget
 from kl_drift.judging.policy import Policy
+from kl_drift.overwriting import find_overwriting, would_overwrite
 from kl_drift.plan.keys import (
     VERSION,
     ChooseKeys,
@@ -41,6 +42,9 @@ from kl_drift.statistics.smoothing import Smoothing, parse_smoothing
 from kl_drift.storage import is_uri
 
 __all__ = ["Output", "Plan", "load_plan", "plan_schema"]
+
+LEARNED_LIMITS = "the learned limits"
+"""What of a plan's inputs is written anew by calibrating."""
 
 _OPTIONS = (("reference", "options"), ("current", "options"))
 _PARTITIONS = (("reference", "where"), ("current", "where"))
@@ -204,6 +208,27 @@ class Plan:
     def chooses(self) -> str:
         """How the reference is chosen: ``window:7``, ``closest``; empty where it is fixed."""
         return "closest" if self.closest else str(self.choice or "")
+
+    @property
+    def reads(self) -> dict[str, str]:
+        """What a check reads or keeps, in words, and where: nothing of it may be overwritten."""
+        return {
+            "the plan": self.path,
+            "the reference": self.reference.path,
+            **{f"the reference {name!r}": each.path for name, each in self.closest.items()},
+            "the current snapshot": self.current.path if self.current else "",
+            "the history": self.history,
+            LEARNED_LIMITS: self.calibration.limits,
+        }
+
+    @property
+    def writes(self) -> dict[str, str]:
+        """What a check writes, as the file calls it, and where; empty: nowhere."""
+        return {
+            "output.report": self.output.report,
+            "output.html": self.output.html,
+            "output.profile": self.output.profile,
+        }
 
     def check_columns(self, names: Iterable[str]) -> None:
         """Refuse limits of columns that there are none of; a typing error must not unset a limit.
@@ -486,14 +511,6 @@ def _states_its_day(current: str | SnapshotKeys) -> bool:
 
 
 def _note_overwriting(plan: Plan, mistakes: Mistakes) -> None:
-    """Note an output that would take the place of a snapshot or of another output."""
-    taken = {each.path: f"the reference {name!r}" for name, each in plan.closest.items()}
-    taken[plan.reference.path] = "the reference"
-    if plan.current:
-        taken[plan.current.path] = "the current snapshot"
-    for name in ("report", "html", "profile"):
-        path = getattr(plan.output, name)
-        if path in taken:
-            mistakes.add(("output", name), f"would overwrite {taken[path]}; give it its own name")
-        elif path:
-            taken[path] = f"output.{name}"
+    """Note an output that would take the place of what the plan reads, or of another output."""
+    for name, what in find_overwriting(plan.writes, plan.reads).items():
+        mistakes.add(tuple(name.split(".")), would_overwrite(what))

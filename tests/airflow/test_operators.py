@@ -206,13 +206,29 @@ def test_no_profile_is_saved_over_one_that_it_is_made_from(
     scan_over = ScanSnapshotOperator(task_id="scan", snapshot=month(2), reference=one, profile=one)
     merge_over = MergeProfilesOperator(task_id="merge", profiles=[one, one], profile=one)
     for operator in (scan_over, merge_over):
-        with pytest.raises(DriftMistakeError, match="is read by this task"):
+        with pytest.raises(DriftMistakeError, match="would overwrite"):
             operator.execute(context(ti))
     with pytest.raises(DriftMistakeError, match="expected a list of profiles"):
         MergeProfilesOperator(task_id="merge", profiles=one, profile=one).execute(context(ti))
     with pytest.raises(ValueError, match="expected what PromoteReferenceOperator keeps"):
         check(pointer=one).execute(context(ti))
     assert Path(one).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("operator", "stated"),
+    [
+        (FitReferenceOperator, {"profile": "/data/x.json"}),
+        (ScanSnapshotOperator, {"reference": "r.json", "profile": "/data/{{ run_id }}.json"}),
+        (MergeProfilesOperator, {"profile": "/data/x.json"}),
+        (DriftCheckOperator, {"reference": "r.json", "html": "/data/{{ ds }}.html"}),
+    ],
+)
+def test_mapped_tasks_that_would_write_one_file_are_refused(
+    operator: Any, stated: dict[str, str]
+) -> None:
+    with pytest.raises(DriftMistakeError, match=r"every mapped task would write /data/.*map_index"):
+        operator.partial(task_id="mapped", **stated)
 
 
 @pytest.mark.parametrize("key", ["reports_folder", "report", "html", "profile"])
@@ -309,7 +325,7 @@ _MISTAKES: dict[str, Callable[[Path], dict[str, Any]]] = {
     r"write \['dep_time'\]": lambda _: {"columns": "dep_time"},
     "holds credentials": lambda _: {"current": "s3://AKIA:s3cr3t@bucket/key"},
     "report: expected a name that ends in .json": lambda tmp: {"report": str(tmp / "r.txt")},
-    "would overwrite a snapshot": lambda tmp: (
+    "html .*: would overwrite the current snapshot; give": lambda tmp: (
         {"html": str(tmp / "x.html")} | {"current": str(tmp / "x.html")}
     ),
     "expected a snapshot or a profile: .* got keys month": lambda _: {"reference": {"month": 1}},
@@ -318,7 +334,9 @@ _MISTAKES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "expected a snapshot: .* got keys path, were": lambda _: {
         "current": {"path": month(2), "were": {}}
     },
-    "two of these are one file": lambda tmp: {"report": str(tmp / "p.json")},
+    "profile .*: would overwrite report; give it its own name": lambda tmp: {
+        "report": str(tmp / "p.json")
+    },
     "contradict each other; give one": lambda _: {"history": "h", "history_conn_id": "c"},
     "isn't defined|not defined|not found": lambda _: {"history_conn_id": "nobody_knows_it"},
 }

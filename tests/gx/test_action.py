@@ -277,6 +277,18 @@ def test_a_damaged_memory_keeps_no_alert_from_being_sent(
     assert json.loads(state.read_text())["version"] == 1
 
 
+@pytest.mark.parametrize("text", ["version: 1\n", '{"kl_drift": "profile"}', "PAR1"])
+def test_a_file_that_is_no_memory_is_left_as_it_is(
+    checkpoint, reference, shifted, hook, tmp_path, text, caplog
+):
+    state = tmp_path / "state.json"
+    state.write_text(text)
+    run(checkpoint([column(reference)], action(cooldown_hours=1, state=str(state))), shifted)
+    assert len(hook.received) == 1
+    assert "is no memory of alerts and is left as it is" in caplog.text
+    assert state.read_text() == text
+
+
 def test_a_memory_that_cannot_be_written_fails_no_checkpoint(
     checkpoint, reference, shifted, hook, tmp_path, caplog
 ):

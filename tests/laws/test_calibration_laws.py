@@ -36,7 +36,7 @@ def histories(draw):
     spread = draw(st.sampled_from([0.1, 1.0, 30.0]))
     profiles = [_profile(generator, index, kinds, spread) for index in range(count)]
     inside = draw(st.sampled_from([1, 2, 7, count]))
-    return profiles, merge(profiles[:inside])
+    return profiles, merge(profiles[:inside], repeated=True)
 
 
 def _profile(generator, index, kinds, spread):

@@ -37,13 +37,13 @@ def test_merging_is_associative_and_commutative(three):
     assert_profiles_equal((one + two) + other, one + (two + other))
     assert_profiles_equal(one + two, two + one)
     for order in permutations(three):
-        assert_profiles_equal(merge(order), merge(three))
+        assert_profiles_equal(merge(order, repeated=True), merge(three, repeated=True))
 
 
 @given(same_bins(count=3))
 @LAW
 def test_the_rows_of_parts_sum_to_the_rows_of_the_whole(parts):
-    whole = merge(parts)
+    whole = merge(parts, repeated=True)
     assert whole.rows == sum(part.rows for part in parts)
     assert whole.bins_digest == parts[0].bins_digest
     for name, column in whole.columns.items():
@@ -75,12 +75,12 @@ def test_unseen_levels_are_exact_for_those_kept(parts):
         column = ColumnProfile(type="string", histogram=histogram, unseen=unseen)
         return Profile(columns={"x": column}, rows=histogram.rows)
 
-    whole = merge([part({}), *map(part, parts)])
+    whole = merge([part({}), *map(part, parts)], repeated=True)
     names = {name for unseen in parts for name in unseen}
     assert len(whole["x"].unseen) == min(len(names), UNSEEN_NAMES)
     for name, rows in whole["x"].unseen.items():
         assert rows == sum(unseen.get(name, 0) for unseen in parts)
-    assert_profiles_equal(whole, merge([*map(part, reversed(parts)), part({})]))
+    assert_profiles_equal(whole, merge([*map(part, reversed(parts)), part({})], repeated=True))
 
 
 @given(profiles(), profiles())
