@@ -12,7 +12,7 @@ TEST_EXTRAS := $(LOWEST_EXTRAS),delta,iceberg,spark
 WORKERS ?= 2
 comma := ,
 
-.PHONY: help demo airflow test test-lowest lint bench docs lock clean
+.PHONY: help demo airflow test test-quick test-lowest lint bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -24,8 +24,11 @@ airflow: $(AIRFLOW)/.ready ## run a local Airflow with the DAGs of dags/, until 
 	@$(AIRFLOW)/bin/python tools/local_airflow.py $(if $(PORT),--port $(PORT))
 
 test: $(DEV)/.ready ## run every test (make test PYTEST_ARGS="-k bins" for some)
-	@browser=$$(sh tools/browser.sh $(DEV)) && java=$$(sh tools/java.sh $(DEV)) && \
-	KL_DRIFT_CHROMIUM="$$browser" JAVA_HOME="$$java" $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+test-quick: $(DEV)/.ready ## run the tests that take no browser, Java, Airflow or Great Expectations, and no seconds
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not (browser or java or slow)" --hypothesis-profile quick \
+		--ignore tests/airflow --ignore tests/gx $(PYTEST_ARGS)
 
 test-lowest: $(LOWEST)/.ready ## run the tests of the Airflow part on the lowest Airflow, 3.2.0
 	@$(LOWEST)/bin/python -m pytest -n $(WORKERS) tests/airflow \

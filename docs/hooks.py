@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from pathlib import Path
 from textwrap import dedent
@@ -54,6 +54,13 @@ def _help(*command: str) -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
+def tree() -> str:
+    """Return what `ls kl_drift` shows, outermost first, with what each room says it is for."""
+    names = [name for layer in _layers() for name in layer if _is_built(name)]
+    lines = [f"{f'{name}/' if _is_package(name) else name:<12} {_purpose(name)}" for name in names]
+    return "\n".join(["```text", *lines, "```"])
+
+
 def layers() -> str:
     """Return the order of imports, outermost first, from the contract that `make lint` checks."""
     lines = (" · ".join(filter(_is_built, layer)) for layer in _layers())
@@ -61,30 +68,56 @@ def layers() -> str:
 
 
 def rooms() -> str:
-    """Return every module, innermost first, with what the first lines of its docstring say."""
-    order = [name for layer in reversed(_layers()) for name in layer]
-    paths = [path.relative_to(_PACKAGE) for path in _PACKAGE.rglob("*.py")]
-    modules = [path for path in paths if path.name != "__init__.py" or path.parent == Path()]
-    modules.sort(key=lambda path: (order.index(_room(path)) if _room(path) in order else -1, path))
-    rows = [f"| `{path.with_suffix('')}` | {_first_lines(path)} |" for path in modules]
+    """Return every room, innermost first: its order of imports and what its modules know."""
+    names = [name for layer in reversed(_layers()) for name in layer if _is_built(name)]
+    alone = ["__init__", *(name for name in names if not _is_package(name))]
+    sections = [_table([f"{name}.py" for name in alone])]
+    sections += [_section(name) for name in names if _is_package(name)]
+    return "\n\n".join(sections)
+
+
+def _section(package: str) -> str:
+    inner = _layers(package)
+    order = [name for layer in reversed(inner) for name in layer]
+    paths = [path.relative_to(_PACKAGE) for path in (_PACKAGE / package).rglob("*.py")]
+    paths = [path for path in paths if path.name != "__init__.py"]
+    paths.sort(key=lambda path: (order.index(_step(path)) if _step(path) in order else -1, path))
+    lines = "\n".join(["```text", *(" · ".join(layer) for layer in inner), "```"])
+    parts = [f"### {package}/", _purpose(package), lines if inner else "", _table(paths)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _table(paths: Sequence[Path | str]) -> str:
+    rows = [f"| `{Path(path).with_suffix('')}` | {_first_lines(Path(path))} |" for path in paths]
     return "\n".join(["| Module | What it says of itself |", "| --- | --- |", *rows])
 
 
-def _layers() -> list[list[str]]:
+def _layers(package: str = "layers") -> list[list[str]]:
+    """Return the layers inside a package, or of the packages; none where there is no contract."""
     contracts = ConfigParser()
     contracts.read(_ROOT / ".importlinter", encoding="utf-8")
-    order = contracts["importlinter:contract:layers"]["layers"].strip().splitlines()
+    contract = f"importlinter:contract:{package}"
+    order = contracts.get(contract, "layers", fallback="").strip().splitlines()
     return [re.findall(r"\w+", line) for line in order]
 
 
+def _is_package(name: str) -> bool:
+    return (_PACKAGE / name).is_dir()
+
+
 def _is_built(module: str) -> bool:
-    place = _PACKAGE / module
-    return place.is_dir() or place.with_suffix(".py").exists()
+    return _is_package(module) or (_PACKAGE / module).with_suffix(".py").exists()
 
 
-def _room(path: Path) -> str:
-    """Return the name that the contract knows a module by: that of its folder, if it has one."""
-    return path.parts[0].removesuffix(".py")
+def _purpose(name: str) -> str:
+    """Return the first sentence of a room's docstring."""
+    path = Path(name, "__init__.py") if _is_package(name) else Path(f"{name}.py")
+    return re.split(r"(?<=\.) (?=[A-Z])", _first_lines(path), maxsplit=1)[0]
+
+
+def _step(path: Path) -> str:
+    """Return the name that a package's own contract knows a module by."""
+    return path.parts[1].removesuffix(".py")
 
 
 def _first_lines(path: Path) -> str:
@@ -143,6 +176,7 @@ FILLS = {
     "<!-- commands -->": commands,
     "<!-- layers -->": layers,
     "<!-- rooms -->": rooms,
+    "<!-- tree -->": tree,
     "<!-- plan keys -->": plan_keys,
 }
 """The markers that pages may hold, and what fills them."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import pytest
+from needed import needed
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 _QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -17,15 +15,8 @@ _QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgrou
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the Chromium that ``KL_DRIFT_CHROMIUM`` names."""
-    named = os.environ.get("KL_DRIFT_CHROMIUM", "/usr/bin/chromium")
-    path = shutil.which(named)
-    if path is None:
-        pytest.fail(
-            f"no Chromium at {named}: install one (Debian: apt-get install chromium) "
-            "or set KL_DRIFT_CHROMIUM to its path",
-            pytrace=False,
-        )
+    """Start the Chromium that ``KL_DRIFT_CHROMIUM`` names, or else the first that is found."""
+    path = needed("browser.sh")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
         yield browser

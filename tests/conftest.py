@@ -10,8 +10,11 @@ from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+from needed import needed
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from pyspark.sql import SparkSession
     from sqlalchemy import URL
 
@@ -20,6 +23,20 @@ if _main.__spec__ is None and not hasattr(_main, "__file__"):
     # So is the main module of a worker of pytest-xdist. pyspark, which Great Expectations imports,
     # takes it for a doctest that it must skip, and ends the process.
     _main.__spec__ = ModuleSpec("__main__", None)
+
+
+settings.register_profile("quick", max_examples=20)
+
+_NEEDS = {"browser": "browser", "spark": "java"}
+"""What a test needs by the fixtures that it asks for: fixture, marker."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark the tests that need more than Python, before markers select."""
+    for item in items:
+        for fixture in _NEEDS.keys() & set(item.fixturenames):
+            item.add_marker(_NEEDS[fixture])
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +70,21 @@ def endpoint(no_aws: None) -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium, to open pages in; not longer, since it keeps an event loop running."""
+    from browser import chromium
+
+    with chromium() as started:
+        yield started
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A Spark of two threads, in a time zone that is not UTC."""
     from pyspark.sql import SparkSession
 
+    os.environ["JAVA_HOME"] = needed("java.sh")
     os.environ["PYSPARK_PYTHON"] = sys.executable
     # At exit it tells of each connection that closes, when pytest's log is closed already.
     logging.getLogger("py4j").setLevel(logging.WARNING)

@@ -251,6 +251,44 @@ def test_the_walk_names_every_module_and_what_it_knows(hooks: ModuleType) -> Non
             assert re.search(rf"^\| `{path}` \| \S", page, re.MULTILINE), path
 
 
+def test_the_walk_shows_the_rooms_and_their_contracts(hooks: ModuleType) -> None:
+    page = hooks.on_page_markdown((DOCS / "explanation" / "walk.md").read_text(encoding="utf-8"))
+    for room in (each.parent.name for each in (ROOT / "kl_drift").glob("*/__init__.py")):
+        assert re.search(rf"^{room}/ +\S", page, re.MULTILINE), room
+        assert f"### {room}/\n" in page
+    assert "```text\ncomparison\nextremes\n" in page
+
+
+def test_the_glossary_is_in_order_and_has_the_words_of_the_reports() -> None:
+    page = (DOCS / "explanation" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^\*\*(.+)\*\*\n:   \S", page, re.MULTILINE)
+    assert terms == sorted(terms, key=str.lower)
+    assert {"Atom", "Cell", "Judged", "Level", "Nat", "Profile", "Status", "Unseen"} <= set(terms)
+
+
+PATH = re.compile(r"`((?:kl_drift|tests|docs)/[\w./-]+|[\w.-]+\.(?:toml|md)|\.importlinter)`")
+
+
+def test_the_files_that_an_extension_touches_exist() -> None:
+    page = (DOCS / "explanation" / "extending.md").read_text(encoding="utf-8")
+    sections = page.split("\n## ")[1:]
+    assert len(sections) == 6
+    for section in sections:
+        named = PATH.findall(section)
+        assert len(named) >= 4, section
+        assert [each for each in named if not (ROOT / each).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["explanation/extending.md", "../CONTRIBUTING.md"])
+def test_the_names_that_a_guide_says_are_in_the_file_it_names(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for step in re.findall(r"^\d\. (.*(?:\n   .*)*)", text, re.MULTILINE):
+        files = [ROOT / each for each in PATH.findall(step) if (ROOT / each).is_file()]
+        code = "".join(file.read_text(encoding="utf-8") for file in files if file.suffix == ".py")
+        for word in re.findall(r"`(_?[A-Za-z]\w+)`", step) if code else ():
+            assert word in code or word in ("fit", "scan", "compare"), (step, word)
+
+
 def test_every_dependency_is_justified() -> None:
     import tomllib
 

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import vl_convert
-from browser import chromium, opened
+from browser import opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
@@ -359,12 +358,6 @@ def test_text_and_bars_stand_out(scheme: int) -> None:
 
 
 # In a real browser.
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from pathlib import Path
 import great_expectations as gx
 import pytest
 import vl_convert
-from browser import chromium
 from conftest import made
 from great_expectations.core import ExpectationValidationResult
 from great_expectations.expectations.registry import get_renderer_impl
@@ -42,12 +41,6 @@ ASKED = "https://cdn.jsdelivr.net/npm/"
 def vega():
     """Return Vega, Vega-Lite 5 and vega-embed, as Data Docs ask for them."""
     return vl_convert.javascript_bundle(vl_version="5.21")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @contextmanager
