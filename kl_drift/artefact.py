@@ -34,7 +34,7 @@ from kl_drift.storage import read_bytes, redacted, write_bytes
 
 Kind: TypeAlias = Literal["profile", "report", "limits"]
 
-VERSIONS: Mapping[Kind, int] = {"profile": 1, "report": 1, "limits": 1}
+VERSIONS: Mapping[Kind, int] = {"profile": 2, "report": 2, "limits": 2}
 """The newest version of each format: what is written now."""
 
 

@@ -307,20 +307,27 @@ def levels(rows, domain="string"):
 
 
 def test_the_commonest_levels_are_kept_and_ties_stand_in_the_order_of_their_text():
-    bins = fit_levels(levels({"z": 5, "b": 2, "a": 2, "once": 1, "again": 1}), Categories(top=3))
+    rows = {"z": 50, "b": 20, "a": 20, "twice": 2, "once": 1, "again": 1}
+    bins = fit_levels(levels(rows), Categories(top=3))
     assert bins.levels == ("z", "a", "b")
-    assert bins.known == b"".join(sorted([level_hash("once"), level_hash("again")]))
-    assert bins.singletons == 2
+    assert bins.known == b"".join(sorted(map(level_hash, ("once", "again", "twice"))))
+    assert (bins.singletons, bins.doubletons) == (2, 1)
+
+
+def test_a_level_is_kept_from_ten_rows_on():
+    assert fit_levels(levels({"a": 10, "b": 9}), Categories()).levels == ("a",)
+    truth = fit_levels(levels({"true": 9_000, "false": 1}, "boolean"), Categories())
+    assert truth.levels == ("true", "false")
 
 
 def test_the_order_in_which_levels_were_seen_does_not_matter():
-    rows = {f"level {i}": i % 7 for i in range(200)}
+    rows = {f"level {i}": 10 + i % 7 for i in range(200)}
     backwards = dict(reversed(rows.items()))
     assert fit_levels(levels(rows), Categories()) == fit_levels(levels(backwards), Categories())
 
 
 def test_fifty_levels_are_kept_by_default():
-    bins = fit_levels(levels({f"level {i}": 3 for i in range(60)}), Categories())
+    bins = fit_levels(levels({f"level {i}": 30 for i in range(60)}), Categories())
     assert len(bins.levels) == 50
     assert len(bins.known) == 8 * 10
     assert bins.singletons == 0
@@ -336,7 +343,7 @@ def test_stated_levels_are_kept_whether_the_reference_has_them_or_not():
 
 def test_a_column_without_levels():
     bins = fit_levels(levels({}), Categories())
-    assert (bins.levels, bins.known, bins.singletons) == ((), b"", 0)
+    assert (bins.levels, bins.known, bins.singletons, bins.doubletons) == ((), b"", 0, 0)
 
 
 def test_hours_and_weekdays_stand_in_the_order_of_time():

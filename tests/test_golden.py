@@ -12,6 +12,7 @@ import pytest
 from golden import make_golden
 
 from kl_drift import canonical
+from kl_drift.api import compare, scan
 from kl_drift.artefact import (
     VERSIONS,
     Kind,
@@ -59,22 +60,53 @@ def test_the_golden_profile_holds_every_domain_and_kind_of_column() -> None:
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.name)
-def test_a_golden_profile_says_what_is_counted_today(path: Path) -> None:
-    today = make_golden.profile()
-    loaded = load_profile(path)
+def test_a_golden_profile_says_what_it_said_when_it_was_written(path: Path) -> None:
+    document, loaded = read(path), load_profile(path)
+    assert loaded.bins_digest == document["bins_digest"]
+    assert loaded.rows == document["rows"]
+    for name, column in document["columns"].items():
+        histogram = loaded[name].histogram
+        assert (histogram and list(histogram.counts)) == column.get("counts")
+        assert (histogram and histogram.bins.to_dict()) == column.get("bins")
+        assert loaded[name].nulls == column.get("nulls", 0)
+        assert loaded[name].unseen == column.get("unseen", {})
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.name)
+def test_a_golden_profile_still_serves_as_a_reference(path: Path) -> None:
+    reference = load_profile(path)
+    again = scan(make_golden.table(), like=reference)
+    assert again.counted == reference.counted
+    assert {column.kl for column in compare(again, reference)} == {0.0}
+
+
+def test_the_newest_golden_profile_says_what_is_counted_today() -> None:
+    loaded, today = load_profile(PROFILES[-1]), make_golden.profile()
     assert loaded == today
     assert (loaded.created, loaded.created_by) == (today.created, today.created_by)
-    assert loaded.bins_digest == today.bins_digest == read(path)["bins_digest"]
 
 
-@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.name)
-def test_a_golden_report_says_what_is_found_today(path: Path) -> None:
-    _same(load_report(path), report_to_dict(make_golden.report()), "report")
+def test_the_newest_golden_report_says_what_is_found_today() -> None:
+    _same(load_report(REPORTS[-1]), report_to_dict(make_golden.report()), "report")
+
+
+def test_a_report_of_version_1_keeps_its_numbers() -> None:
+    first = load_report(GOLDEN / "report-1.json")
+    kl = {column["name"]: column["kl"] for column in first["columns"]}
+    assert (kl["text"], kl["many_texts"]) == (1.2718834001749455, 0.15782613263910042)
 
 
 @pytest.mark.parametrize("path", LIMITS, ids=lambda path: path.name)
-def test_golden_limits_say_what_is_learned_today(path: Path) -> None:
-    loaded, today = load_limits(path), make_golden.limits()
+def test_golden_limits_say_what_they_said_when_they_were_written(path: Path) -> None:
+    document, loaded = read(path), load_limits(path)
+    for kind, read_back in (("columns", loaded.columns), ("nulls", loaded.nulls)):
+        for name, points in document[kind].items():
+            for point in points:
+                assert read_back[name].limit(point["rows"]) == pytest.approx(point["limit"])
+
+
+def test_the_newest_golden_limits_say_what_is_learned_today() -> None:
+    loaded, today = load_limits(LIMITS[-1]), make_golden.limits()
     assert (loaded.created, loaded.created_by) == (today.created, today.created_by)
     _same(limits_to_dict(loaded), limits_to_dict(today), "report")
 

@@ -16,6 +16,7 @@ import pytest
 from pyarrow import fs
 
 from kl_drift.api import fit, scan
+from kl_drift.counts.binning import Categories
 from kl_drift.counts.profile import LeftOut
 from kl_drift.engines import files
 from kl_drift.engines.parquet import ParquetSource, open_parquet
@@ -375,7 +376,8 @@ def test_partition_keys_are_set_aside_unless_named(hive: Path) -> None:
     profile = fit(hive)
     assert profile["month"].reason.startswith("partition key")
     assert list(profile.counted) == ["x"]
-    named = fit(hive, columns=["month", "x"])
+    kept = Categories(levels=("01", "02", "10"))
+    named = fit(hive, columns=["month", "x"], bins={"month": kept})
     assert named["month"].histogram is not None
     assert named["month"].histogram.bins.levels == ("01", "02", "10")
     assert named["month"].histogram.counts == (6, 6, 6, 0, 0, 0)

@@ -135,7 +135,7 @@ def test_almost_as_many_levels_as_are_counted(monkeypatch: pytest.MonkeyPatch) -
     profile = fit({"k": levels})
     histogram = profile["k"].histogram
     assert histogram is not None
-    assert len(histogram.bins.known) == 8 * 1_950
+    assert len(histogram.bins.known) == 8 * 2_000
     assert scan({"k": levels}, like=profile)["k"].histogram == histogram
     new = scan({"k": ["v1", "new", "newer", None]}, like=profile)["k"]
     assert new.unseen == {"new": 1, "newer": 1}

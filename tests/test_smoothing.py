@@ -13,7 +13,6 @@ from kl_drift.statistics.smoothing import (
     Smoothing,
     parse_smoothing,
     smooth,
-    smooth_current,
     smooth_reference,
     with_unseen_mass,
 )
@@ -56,15 +55,17 @@ def test_the_reference_by_each_method(method, expected):
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
-        ("jeffreys", [0.2 / 11, 1.3 / 11, 9.5 / 11]),
+        # ten rows shaped like (½, 2½, 18½)/21½ and one like q = (4½, 6½, 10½)/21½
+        ("jeffreys", [9.5 / 236.5, 31.5 / 236.5, 195.5 / 236.5]),
         ("laplace", [1 / 13, 2 / 13, 10 / 13]),
         ({"floor": 0.05}, [0.05 / 1.05, 0.1 / 1.05, 0.9 / 1.05]),
         ("none", [0.0, 0.1, 0.9]),
     ],
 )
 def test_the_current_by_each_method(method, expected):
-    smoothed = smooth_current([0, 1, 9], [0.2, 0.3, 0.5], method)
-    assert smoothed.tolist() == pytest.approx(expected, rel=1e-15)
+    current, reference = smooth([0, 1, 9], [4, 6, 10], method)
+    assert current.tolist() == pytest.approx(expected, rel=1e-15)
+    np.testing.assert_array_equal(reference, smooth_reference([4, 6, 10], method))
 
 
 def test_one_pseudo_row_invents_less_drift_than_some_in_every_cell():
@@ -72,14 +73,13 @@ def test_one_pseudo_row_invents_less_drift_than_some_in_every_cell():
     rng = np.random.default_rng(7)
     shares = 0.9 ** np.arange(100)
     shares /= shares.sum()
-    current = rng.multinomial(200, shares, size=200)
-    reference = smooth_reference(rng.multinomial(1_000_000, shares))
+    current, counts = rng.multinomial(200, shares, size=200), rng.multinomial(1_000_000, shares)
     one_row, half_a_row_each, one_row_each = (
-        float(np.mean(kl_divergence(probabilities, reference)))
-        for probabilities in (
-            smooth_current(current, reference),
-            smooth_reference(current),
-            smooth_current(current, reference, "laplace"),
+        float(np.mean(kl_divergence(*pair)))
+        for pair in (
+            smooth(current, counts),
+            (smooth_reference(current), smooth_reference(counts)),
+            smooth(current, counts, "laplace"),
         )
     )
     assert one_row < 0.2 < half_a_row_each < one_row_each
@@ -123,16 +123,16 @@ def test_a_batch_along_any_axis():
 
 
 def test_a_single_current_is_smoothed_towards_each_of_several_references():
-    references = smooth_reference([[1, 2, 3], [3, 2, 1]])
-    smoothed = smooth_current([5, 0, 0], references)
-    expected = [smooth_current([5, 0, 0], reference) for reference in references]
+    references = [[1, 2, 3], [3, 2, 1]]
+    smoothed, _ = smooth([5, 0, 0], references)
+    expected = [smooth([5, 0, 0], reference)[0] for reference in references]
     np.testing.assert_array_equal(smoothed, expected)
 
 
 def test_the_counts_are_left_as_they_were():
     counts = np.array([1.0, 2.0])
     smooth(counts, counts)
-    with_unseen_mass(counts, other=0, unseen=1, singletons=9)
+    with_unseen_mass([0, 1], counts, other=0, unseen=1, singletons=9)
     assert counts.tolist() == [1.0, 2.0]
 
 
@@ -141,14 +141,12 @@ def test_refuses_what_is_no_count(counts):
     with pytest.raises(DomainError, match="reference counts"):
         smooth_reference(counts)
     with pytest.raises(DomainError, match="current counts"):
-        smooth_current(counts, [0.5, 0.5])
+        smooth(counts, [5, 5])
 
 
-def test_refuses_a_reference_of_other_cells_or_of_counts():
+def test_refuses_a_reference_of_other_cells():
     with pytest.raises(DomainError, match="current has 2 cells and reference has 3"):
         smooth([1, 2], [1, 2, 3])
-    with pytest.raises(DomainError, match="reference sums to 7"):
-        smooth_current([1, 2], [3, 4])
 
 
 @pytest.mark.parametrize(
@@ -191,39 +189,45 @@ def test_only_the_floor_takes_an_eps():
 
 
 @pytest.mark.parametrize(
-    ("counts", "singletons", "expected"),
+    ("unseen", "counts", "singletons", "expected"),
     [
-        ([50, 40, 0], 8, [50, 32.5, 7.5]),  # smoothing adds the last half row
-        ([50, 40, 0], 0, [50, 40, 0]),
-        ([50, 40, 0], 0.5, [50, 40, 0]),
-        ([50, 3, 0], 8, [50, 0, 3]),  # no more than there is
-        ([50, 40, 5], 8, [50, 37.5, 7.5]),
-        ([50, 40, 9], 8, [50, 40, 9]),
+        (0, [50, 40, 0], 8, [50, 40, 0]),  # fewer new levels than expected are no drift
+        (1, [50, 40, 0], 8, [50, 39, 1]),  # 1 of 90 rows now is worth 1 of 90 then
+        (8, [50, 40, 0], 8, [50, 32, 8]),
+        (20, [50, 40, 0], 8, [50, 32, 8]),  # more are
+        (20, [50, 40, 0], 0, [50, 40, 0]),
+        (20, [50, 3, 0], 8, [50, 0, 3]),  # no more than there is
+        (20, [45, 40, 5], 8, [45, 37, 8]),
+        (20, [41, 40, 9], 8, [41, 40, 9]),
     ],
 )
-def test_unseen_is_worth_the_singletons_of_the_reference(counts, singletons, expected):
-    moved = with_unseen_mass(counts, other=1, unseen=2, singletons=singletons)
-    assert moved.tolist() == expected
-    assert moved.sum() == sum(counts)
+def test_new_levels_are_expected_one_sided(unseen, counts, singletons, expected):
+    current = [90 - unseen, 0, unseen]
+    moved = with_unseen_mass(current, counts, other=1, unseen=2, singletons=singletons)
+    assert moved.tolist() == pytest.approx(expected, rel=1e-14)
+    assert moved.sum() == pytest.approx(sum(counts), rel=1e-15)
 
 
-def test_after_smoothing_unseen_holds_the_good_turing_share():
-    counts = with_unseen_mass([900, 100, 0], other=1, unseen=2, singletons=60)
-    assert smooth_reference(counts)[2] == pytest.approx(60 / 1001.5, rel=1e-15)
+def test_as_many_new_levels_as_good_and_turing_expect_are_no_divergence():
+    reference = with_unseen_mass([880, 60, 60], [900, 100, 0], other=1, unseen=2, singletons=60)
+    assert reference.tolist() == [900, 40, 60]
+    current, expected = smooth([880, 60, 60], reference)
+    assert current[2] == expected[2]
+
+
+def test_new_levels_are_allowed_for_in_each_of_a_batch():
+    currents = [[90, 0, 0], [80, 0, 10], [0, 0, 0]]
+    moved = with_unseen_mass(currents, [50, 40, 0], other=1, unseen=2, singletons=8)
+    assert moved.tolist() == [[50, 40, 0], [50, 32, 8], [50, 40, 0]]
 
 
 @pytest.mark.parametrize(("other", "unseen"), [(1, 1), (1, 3), (-1, 2), (3, 1)])
 def test_other_and_unseen_must_be_two_of_the_cells(other, unseen):
-    with pytest.raises(UsageError, match="two cells of one distribution"):
-        with_unseen_mass([1, 2, 3], other=other, unseen=unseen, singletons=1)
-
-
-def test_unseen_mass_is_of_one_distribution():
-    with pytest.raises(UsageError, match=r"two cells of one distribution.*\(2, 2\)"):
-        with_unseen_mass([[1, 2], [3, 4]], other=0, unseen=1, singletons=1)
+    with pytest.raises(UsageError, match=r"two cells of one distribution.* 3 cells"):
+        with_unseen_mass([1, 2, 3], [1, 2, 3], other=other, unseen=unseen, singletons=1)
 
 
 @pytest.mark.parametrize("singletons", [-1, math.nan, math.inf])
 def test_singletons_are_a_number(singletons):
     with pytest.raises(DomainError, match="singletons"):
-        with_unseen_mass([1, 2, 3], other=1, unseen=2, singletons=singletons)
+        with_unseen_mass([1, 2, 3], [1, 2, 3], other=1, unseen=2, singletons=singletons)

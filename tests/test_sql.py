@@ -102,7 +102,7 @@ def test_a_numeric_nan_is_null_and_infinities_fall_in_the_open_ends(postgres):
 
 def test_a_uuid_is_its_bytes(postgres):
     ids = [uuid4() for _ in range(3)]
-    reference = kd.fit(pa.table({"id": pa.array([i.bytes for i in ids], pa.binary(16))}))
+    reference = kd.fit(pa.table({"id": pa.array([i.bytes for i in ids * 10], pa.binary(16))}))
     values = f"('{ids[0]}'), ('{uuid4()}')"
     lines(postgres, "CREATE TABLE t (id uuid)", "INSERT INTO t VALUES " + values)  # noqa: S608 - ours
     bins = reference.counted["id"].bins

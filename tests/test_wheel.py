@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kl_drift.artefact import VERSIONS
+
 ROOT = Path(__file__).parent.parent
 FLIGHTS = ROOT / "examples" / "flights"
 
@@ -39,7 +41,7 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_wheel_holds_what_is_used_at_run_time_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    schemas = [f"schemas/{kind}-1.schema.json" for kind in ("profile", "report", "limits")]
+    schemas = [f"schemas/{kind}-{version}.schema.json" for kind, version in VERSIONS.items()]
     for wanted in ("py.typed", *schemas):
         assert f"kl_drift/{wanted}" in names
     assert any(name.endswith(".jinja") for name in names)

@@ -35,6 +35,13 @@ from kl_drift.errors import BinsError
 PAIR_CELLS = 5
 """Into so many cells a column is binned where two are counted together."""
 
+KEPT_FROM = 10
+"""A level with fewer rows in the reference has no cell of its own.
+
+Of many rare levels those that look commonest are the ones that chance favoured, and a fresh sample
+then seems to have lost them.
+"""
+
 SMALL_REFERENCE = 5_000
 """Below this many values, quantile bins are 10 instead of 20."""
 
@@ -115,7 +122,7 @@ class Categories:
     Parameters
     ----------
     top : int
-        How many levels are kept, by rows in the reference.
+        How many levels are kept at most, by rows in the reference; each has at least 10 there.
     levels : tuple of str, optional
         Exactly these are kept instead.
     """
@@ -300,17 +307,22 @@ _EDGE_EXAMPLES: Mapping[Domain, str] = {
 
 
 _IN_TIME: Mapping[LevelDomain, tuple[str, ...]] = {"hour": HOURS, "weekday": WEEKDAYS}
+_CLOSED: frozenset[LevelDomain] = frozenset({"boolean", "hour", "weekday"})
+"""Domains whose levels are known beforehand: none is kept for being common."""
 
 
 def fit_levels(sample: LevelSample, binning: Categories) -> CategoryBins:
     """Fit bins to a categorical column: the commonest levels, ties in the order of their text.
 
+    A level is kept from 10 rows on; truth values, hours and weekdays are kept from one row on.
     Hours and weekdays stand in the order of time.
     """
     if binning.levels is not None:
         kept = binning.levels
     else:
-        commonest = sorted(sample.rows, key=lambda level: (-sample.rows[level], level))
+        fewest = 1 if sample.domain in _CLOSED else KEPT_FROM
+        enough = [level for level, rows in sample.rows.items() if rows >= fewest]
+        commonest = sorted(enough, key=lambda level: (-sample.rows[level], level))
         kept = tuple(commonest[: binning.top])
         if sample.domain in _IN_TIME:
             kept = tuple(sorted(kept, key=_IN_TIME[sample.domain].index))
@@ -320,6 +332,7 @@ def fit_levels(sample: LevelSample, binning: Categories) -> CategoryBins:
         levels=kept,
         known=b"".join(sorted(level_hash(level) for level in others)),
         singletons=sum(rows == 1 for rows in sample.rows.values()),
+        doubletons=sum(rows == 2 for rows in sample.rows.values()),
     )
 
 

@@ -257,6 +257,9 @@ class CategoryBins:
     singletons : int
         How many levels the reference held exactly once; by Good and Turing the share of rows that
         new levels should be expected to take.
+    doubletons : int or None
+        How many it held exactly twice, which say how sure that is; ``None`` where it was not
+        counted: in files of version 1.
 
     Raises
     ------
@@ -268,6 +271,7 @@ class CategoryBins:
     levels: tuple[str, ...]
     known: bytes = b""
     singletons: int = 0
+    doubletons: int | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.levels)) != len(self.levels):
@@ -324,14 +328,15 @@ class CategoryBins:
         return special.get(first) or level_text(self.levels[first])
 
     def to_dict(self) -> dict[str, object]:
-        """Return the bins as plain JSON types."""
-        return {
+        """Return the bins as plain JSON types; what was not counted is left out."""
+        plain: dict[str, object] = {
             "kind": "categories",
             "domain": self.domain,
             "levels": list(self.levels),
             "known": base64.b64encode(self.known).decode(),
             "singletons": self.singletons,
         }
+        return plain if self.doubletons is None else {**plain, "doubletons": self.doubletons}
 
     @cached_property
     def digest(self) -> str:
@@ -466,6 +471,7 @@ def bins_from_dict(plain: Mapping[str, object]) -> Bins | PairBins:
                 levels=tuple(_typed(level, str) for level in _typed(plain["levels"], list)),
                 known=base64.b64decode(_typed(plain["known"], str), validate=True),
                 singletons=_typed(plain["singletons"], int),
+                doubletons=_typed(plain["doubletons"], int) if "doubletons" in plain else None,
             )
         if plain["kind"] == "pair":
             return PairBins(columns=_two(plain["columns"], str), sides=_sides(plain["sides"]))

@@ -31,7 +31,7 @@ from itertools import accumulate, takewhile
 import numpy as np
 
 from kl_drift import canonical
-from kl_drift.counts.bins import Bins, CategoryBins, PairBins
+from kl_drift.counts.bins import Bins, PairBins
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.profile import Profile
 from kl_drift.errors import UsageError
@@ -43,7 +43,7 @@ from kl_drift.judging.limits import (
     LearnedLimits,
     LimitPoint,
 )
-from kl_drift.judging.measurement import smooth_expected
+from kl_drift.judging.measurement import expected_counts
 from kl_drift.statistics.checks import Flags, Floats
 from kl_drift.statistics.divergence import kl_divergence
 from kl_drift.statistics.scatter import (
@@ -60,8 +60,7 @@ from kl_drift.statistics.smoothing import (
     Smoothing,
     SmoothingLike,
     parse_smoothing,
-    smooth_current,
-    smooth_reference,
+    smooth,
 )
 from kl_drift.version import __version__
 
@@ -304,8 +303,8 @@ def _column(
         contained, counts[0], 0
     )
     bins = found[0][0].bins
-    expected = _expected(bins, rest, smoothing, np.array(past.fitted)[there])
-    shares = smooth_current(counts, expected, smoothing)
+    rest = _expected(bins, counts, rest, np.array(past.fitted)[there])
+    shares, expected = smooth(counts, rest, smoothing)
     null = bins.null_cell
     flags = (np.stack([each[..., null], 1 - each[..., null]], -1) for each in (shares, expected))
     says = _saying(counts[0].sum(axis=-1), grid)
@@ -315,16 +314,11 @@ def _column(
     return whole, flag
 
 
-def _expected(bins: Bins | PairBins, rest: Counts, smoothing: Smoothing, fitted: Flags) -> Floats:
-    """Return the probabilities of T references, some of which the bins were fitted on."""
-    if not isinstance(bins, CategoryBins):
-        return smooth_reference(rest, smoothing)
-    parts = (Histogram(bins=bins, counts=tuple(map(int, row))) for row in rest)
-    shares = [
-        smooth_expected(part, smoothing, fitted=its)
-        for part, its in zip(parts, fitted.tolist(), strict=True)
-    ]
-    return np.array(shares)
+def _expected(bins: Bins | PairBins, counts: Counts, rest: Counts, fitted: Flags) -> Floats:
+    """Return the counts of T references, new levels allowed for where bins were fitted on them."""
+    current, reference = np.asarray(counts, np.float64), np.asarray(rest, np.float64)
+    expected = expected_counts(current, reference, bins)
+    return np.where(fitted[:, np.newaxis], expected, reference)
 
 
 def _sizes(histogram: Histogram, grid: Sequence[int]) -> Counts:

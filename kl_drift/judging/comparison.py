@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kl_drift.counts.bins import PairBins
+from kl_drift.counts.bins import CategoryBins, PairBins
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.profile import ColumnProfile, Profile
 from kl_drift.counts.selection import INDEX_COLUMN, NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
@@ -195,6 +195,8 @@ class _Compared:
     divergences: Divergences
     noise: Noise | None
     cells: tuple[CellChange, ...]
+    fitted: bool
+    """Whether the bins were fitted on the reference."""
 
 
 def _measure(
@@ -233,6 +235,7 @@ def _measure(
         divergences=measured,
         noise=None if left is None else _widen(measured.kl, left),
         cells=_cells(current, reference, *cell_terms(found, expected)),
+        fitted=fitted,
     )
 
 
@@ -324,10 +327,31 @@ def _column_report(
             LevelChange(level=level, share=rows / current.rows) for level, rows in unseen
         ),
         vanished_levels=tuple(vanished_levels(each.current_column, each.reference_column)),
+        **_new_levels(each),
         beyond=tuple(
             rows_beyond(each.current_column, each.reference_column, design_effect=design_effect)
         ),
     )
+
+
+def _new_levels(each: _Compared) -> dict[str, Any]:
+    """Return the share of new levels that was found, and the one to be expected.
+
+    Rows that the bins were not fitted on hold new levels themselves.
+    """
+    bins, rows = each.reference.bins, each.reference.rows
+    if not isinstance(bins, CategoryBins):
+        return {}
+    found = _share(each.current.counts[bins.unseen_cell], each.current.rows)
+    if not each.fitted:
+        seen = each.reference.counts[bins.unseen_cell]
+        return {"new_share": found, "expected_new_share": _share(seen, rows)}
+    return {
+        "new_share": found,
+        "expected_new_share": _share(bins.singletons, rows),
+        "singletons": bins.singletons,
+        "doubletons": bins.doubletons,
+    }
 
 
 def _noise_numbers(noise: Noise) -> dict[str, Any]:

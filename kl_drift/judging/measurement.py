@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from kl_drift.counts.bins import CategoryBins
+from kl_drift.counts.bins import Bins, CategoryBins, PairBins
 from kl_drift.counts.histogram import Histogram
 from kl_drift.statistics.checks import Floats
 from kl_drift.statistics.divergence import (
@@ -32,12 +32,8 @@ from kl_drift.statistics.inference import (
 from kl_drift.statistics.joint import kl_dependence
 from kl_drift.statistics.noise import noise_floor, rows_needed
 from kl_drift.statistics.samples import merge_cells
-from kl_drift.statistics.smoothing import (
-    Smoothing,
-    smooth_current,
-    smooth_reference,
-    with_unseen_mass,
-)
+from kl_drift.statistics.smoothing import Smoothing, smooth, with_unseen_mass
+from kl_drift.statistics.support import new_share_limit, two_cell_limit
 
 _EXPECTED = 5.0  # rows that a cell should expect before a limit or a p-value is taken from it
 
@@ -66,8 +62,10 @@ class Noise:
     kl_debiased : float
         The Zhang–Grabchak estimate in nats, about 0 if nothing drifts; may be slightly negative.
     interval : (float, float)
-        Lower and upper confidence limit of KL. The lower one comes from cells merged until each
-        expects five rows, which only lowers KL, so it holds for the cells as they are.
+        Lower and upper confidence limit of KL. The lower one is the larger of two, each of half the
+        error allowed: of cells merged until each expects five rows, which only lowers KL, so it
+        holds for the cells as they are; and of single cells, see :func:`exact_limit`, because
+        merging hides what comes where the reference held next to nothing.
     null_lower : float
         Lower confidence limit of the KL of the null flag.
     noise_floor : float
@@ -93,38 +91,50 @@ class Noise:
 def smooth_histograms(
     current: Histogram, reference: Histogram, smoothing: Smoothing, *, fitted: bool = True
 ) -> tuple[Floats, Floats]:
-    """Return the smoothed probabilities, current first; see :func:`smooth_expected`."""
-    expected = smooth_expected(reference, smoothing, fitted=fitted)
-    return smooth_current(np.asarray(current.counts, np.float64), expected, smoothing), expected
-
-
-def smooth_expected(reference: Histogram, smoothing: Smoothing, *, fitted: bool = True) -> Floats:
-    """Return the smoothed probabilities of a reference.
+    """Return the smoothed probabilities, current first.
 
     Parameters
     ----------
-    reference : Histogram
-        Its counts.
+    current, reference : Histogram
+        Over the same bins.
     smoothing : Smoothing
-        How they become probabilities.
+        How counts become probabilities.
     fitted : bool
-        Whether the bins were fitted on these rows. Then no level of theirs is new, and what new
-        ones are worth is what Good and Turing expect; other rows say it by themselves.
+        Whether the bins were fitted on the reference; see :func:`expected_counts`.
     """
-    raw = smoothing.method == "none" or not fitted
-    counts = np.asarray(reference.counts, np.float64) if raw else _with_new_levels(reference)
-    return smooth_reference(counts, smoothing)
+    found, expected = _counts(current), _counts(reference)
+    if fitted and smoothing.method != "none":
+        expected = expected_counts(found, expected, reference.bins)
+    return smooth(found, expected, smoothing)
 
 
-def _with_new_levels(reference: Histogram) -> Floats:
-    """Return the reference's counts, those of new levels raised to what Good and Turing expect."""
-    counts = np.asarray(reference.counts, np.float64)
-    bins = reference.bins
-    if not isinstance(bins, CategoryBins) or not reference.rows:
-        return counts
+def expected_counts(current: Floats, reference: Floats, bins: Bins | PairBins) -> Floats:
+    """Return the counts of a reference that ``bins`` were fitted on, new levels allowed for.
+
+    No level of its own is new to such a reference; what new ones are worth is what Good and Turing
+    expect, see :func:`kl_drift.statistics.smoothing.with_unseen_mass`. Rows of another snapshot say
+    it by themselves.
+
+    Parameters
+    ----------
+    current, reference : ndarray, shape (k,) or batches with the cells on the last axis
+        Rows per cell, current and reference.
+    bins : CategoryBins, NumericBins or PairBins
+        Their cells.
+    """
+    if not isinstance(bins, CategoryBins):
+        return reference
     return with_unseen_mass(
-        counts, other=bins.other_cell, unseen=bins.unseen_cell, singletons=bins.singletons
+        current,
+        reference,
+        other=bins.other_cell,
+        unseen=bins.unseen_cell,
+        singletons=bins.singletons,
     )
+
+
+def _counts(histogram: Histogram) -> Floats:
+    return np.asarray(histogram.counts, np.float64)
 
 
 def measure_divergences(
@@ -198,31 +208,107 @@ def measure_noise(
     design_effect : float
         How many rows carry the information of one independent row.
     fitted : bool
-        Whether the bins were fitted on the reference; see :func:`smooth_expected`.
+        Whether the bins were fitted on the reference; see :func:`expected_counts`.
     """
     if not current.rows or not reference.rows:
         return None
-    raised = _with_new_levels(reference) if fitted else np.asarray(reference.counts, np.float64)
-    counts = np.stack([np.asarray(current.counts, np.float64), raised])
-    null = reference.bins.null_cell
-    flags = [np.array([side[null], side.sum() - side[null]]) for side in counts]
+    found, expected = _counts(current), _counts(reference)
+    bins = reference.bins
+    exact = exact_limit(
+        found, expected, bins, fitted=fitted, confidence=confidence, design_effect=design_effect
+    )
+    if fitted:
+        expected = expected_counts(found, expected, bins)
+    counts = np.stack([found, expected])
+    flags = [np.array([side[bins.null_cell], side.sum() - side[bins.null_cell]]) for side in counts]
     samples = counts[:, counts.any(axis=0)]
-    ordered = reference.bins.ordered
-    merged = merge_cells(*samples, minimum=_EXPECTED, ordered=ordered)
-    limits = partial(_limits, confidence=confidence, design_effect=design_effect)
-    lower, upper = limits(*merged)
+    merged = merge_cells(*samples, minimum=_EXPECTED, ordered=bins.ordered)
+    limits = partial(_limits, design_effect=design_effect)
+    lower = max(exact, limits(*merged, confidence=(1 + confidence) / 2)[0])
+    upper = max(lower, limits(*samples, confidence=confidence)[1])
     m, k = float(samples[1].sum()), samples.shape[1]
-    if len(merged[0]) < k:
-        upper = max(lower, limits(*samples)[1])
     return Noise(
         kl_debiased=float(debiased_kl(*samples, design_effect=design_effect)),
         interval=(lower, upper),
-        null_lower=limits(*flags)[0] if flags[0][0] or flags[1][0] else 0.0,
+        null_lower=limits(*flags, confidence=confidence)[0] if flags[0][0] or flags[1][0] else 0.0,
         noise_floor=float(noise_floor(current.rows, m, k, design_effect=design_effect)),
         rows_needed=float(rows_needed(threshold, m, k, design_effect=design_effect)),
-        p_value=float(p_value_equal(*samples, ordered=ordered, design_effect=design_effect)),
+        p_value=float(p_value_equal(*samples, ordered=bins.ordered, design_effect=design_effect)),
         p_above=float(p_value_above(*merged, threshold, design_effect=design_effect)),
     )
+
+
+def exact_limit(
+    current: Floats,
+    reference: Floats,
+    bins: Bins | PairBins,
+    *,
+    fitted: bool,
+    confidence: float,
+    design_effect: float = 1.0,
+) -> float:
+    """Return the lower confidence limit of KL that cells by themselves give, in nats.
+
+    The largest two-cell limit of: all cells together that the reference never reached; the levels
+    it never held; and each cell, its level divided by the number of cells.
+
+    Parameters
+    ----------
+    current, reference : ndarray, shape (k,)
+        Rows per cell as counted, current and reference; some on each side.
+    bins : CategoryBins, NumericBins or PairBins
+        Their cells.
+    fitted : bool
+        Whether the bins were fitted on the reference: then it can hold no new level, and its
+        singletons and doubletons say how many there may be.
+    confidence : float
+        Of the limit.
+    design_effect : float
+        How many rows carry the information of one independent row.
+    """
+    limit = partial(
+        two_cell_limit,
+        current_rows=current.sum() / design_effect,
+        reference_rows=reference.sum() / design_effect,
+    )
+    never = reference == 0
+    alone = limit(
+        current / design_effect,
+        reference=reference / design_effect,
+        confidence=1 - (1 - confidence) / len(reference),
+    )
+    if isinstance(bins, CategoryBins):
+        unseen = bins.unseen_cell
+        never[unseen] = False
+        alone[unseen] = limit(
+            current[unseen] / design_effect,
+            reference=reference[unseen] / design_effect,
+            confidence=confidence,
+            at_least=_expected_at_most(reference, bins, design_effect) if fitted else 0.0,
+        )
+    together = limit(
+        current[never].sum() / design_effect,
+        reference=0.0,
+        confidence=confidence,
+        at_least=_empty_at_most(reference, design_effect),
+    )
+    return float(max(together, alone.max()))
+
+
+def _expected_at_most(reference: Floats, bins: CategoryBins, design_effect: float) -> float:
+    """Return the largest share of rows of new levels to be expected without drift."""
+    singletons, doubletons = bins.singletons, bins.doubletons
+    if doubletons is None:  # at most as many as the levels not kept have rows for
+        doubletons = max(0, int(reference[bins.other_cell]) - singletons) // 2
+    rows, once, twice = (x / design_effect for x in (reference.sum(), singletons, doubletons))
+    return new_share_limit(rows, once, twice)
+
+
+def _empty_at_most(reference: Floats, design_effect: float) -> float:
+    """Return the largest share that the cells without reference rows may be expected to have."""
+    cells = (np.count_nonzero(reference == rows) for rows in (1, 2))
+    rows, once, twice = (x / design_effect for x in (reference.sum(), *cells))
+    return new_share_limit(rows, once, twice)
 
 
 def _limits(

@@ -176,6 +176,13 @@ class ColumnReport:
     new_levels, vanished_levels : tuple of LevelChange
         Categories the reference never held, and kept ones that current has no more although chance
         would hardly (less than once in a thousand) leave them out.
+    new_share, expected_new_share : float or None
+        Of categories: the share of current rows whose level the reference never held, and the share
+        that may be expected without drift (Good and Turing): that of the reference rows whose level
+        occurred once. Fewer than expected are no drift.
+    singletons, doubletons : int or None
+        How many levels occurred once, and twice, in the reference; ``None`` where the bins were not
+        fitted on it (or, of doubletons, where they were not counted).
     beyond : tuple of Beyond
         Rows below the reference's smallest value and above its largest, on each side where there
         are any and the cells tell.
@@ -212,6 +219,10 @@ class ColumnReport:
     top_cells: tuple[CellChange, ...] = ()
     new_levels: tuple[LevelChange, ...] = ()
     vanished_levels: tuple[LevelChange, ...] = ()
+    new_share: float | None = None
+    expected_new_share: float | None = None
+    singletons: int | None = None
+    doubletons: int | None = None
     beyond: tuple[Beyond, ...] = ()
     cells: tuple[CellChange, ...] = ()
 

@@ -30,8 +30,16 @@ def moved(column: ColumnReport, most: int = 2) -> list[str]:
     phrases = [column.together] if column.together else []
     phrases += [printable(str(cell)) for cell in column.top_cells[:most]]
     if column.new_levels:
-        phrases.append(f"new: {levels(column.new_levels)}")
+        phrases.append(f"new: {_new_share(column)}{levels(column.new_levels)}")
     return phrases + support(column)
+
+
+def _new_share(column: ColumnReport) -> str:
+    """Say how many rows have new levels, and how many were to be expected; empty if not known."""
+    if column.new_share is None or column.expected_new_share is None:
+        return ""
+    found, expected = percent(column.new_share), percent(column.expected_new_share)
+    return f"{found} of rows, {expected} expected: "
 
 
 def noted(column: ColumnReport) -> list[str]:

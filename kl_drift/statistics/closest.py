@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from kl_drift.errors import DomainError, UsageError
 from kl_drift.statistics.checks import Floats, nonnegative
 from kl_drift.statistics.divergence import kl_divergence
-from kl_drift.statistics.smoothing import smooth_current, smooth_reference
+from kl_drift.statistics.smoothing import smooth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,9 +227,9 @@ def _fit(current: ArrayLike, references: Mapping[Hashable, ArrayLike]) -> _Fit:
                 f"reference {label!r} has {table.size} cells and current has {rows.size}: "
                 "expected the same cells; count both over the same bins"
             )
-    models = smooth_reference(np.stack(tables))
+    shares, models = smooth(rows, np.stack(tables))
     return _Fit(
-        shares=smooth_current(rows, models),
+        shares=shares,
         models=models,
         n=float(rows.sum()),
         m=np.stack(tables).sum(axis=-1),

@@ -3,20 +3,28 @@
 Knows counts over cells and what a cell with few or no rows may be worth. Has never heard of
 columns, files or limits, nor of what is computed from the probabilities.
 
-With n rows in the current counts N, m rows in the reference counts M, and k cells::
+With n rows in the current counts N, m rows in the reference counts M, k cells and the share
+λ = (k/2)/(m + k/2)::
 
     method        reference               current
-    jeffreys      (M + ½) / (m + k/2)     (N + q) / (n + 1), q the smoothed reference
-    laplace       (M + 1) / (m + k)       (N + 1) / (n + k)
+    jeffreys      (M + ½)/(m + k/2)       [n·((1 − λ)·N/n + λ/k) + q]/(n + 1), q the reference's
+    laplace       (M + 1)/(m + k)         (N + 1)/(n + k)
     {floor: ε}    max(M/m, ε), rescaled   max(N/n, ε), rescaled
-    none          M / m                   N / n
+    none          M/m                     N/n
 
 ``jeffreys`` is the default: half a row per cell on the reference (Krichevsky & Trofimov 1981, DOI
-10.1109/TIT.1981.1056331) because exp ψ(y + 1) ≈ y + ½, which leaves the plug-in divergence the
-bias (k − 1)/2 · (1/n + 1/m) whatever the drift; and on the current one single row, shaped like the
-reference, because symmetric pseudo-counts on a small sample of skewed shares invent drift.
-``floor`` is there for parity with other tools. ``none`` leaves zeros where they are; a divergence
-that is infinite because of them is refused where it is computed, by the index of the cell.
+10.1109/TIT.1981.1056331), because exp ψ(y + 1) ≈ y + ½. That is a mixture: a share λ of the
+reference is uniform. The current shares are mixed with the same share of the same uniform, and then
+with one single row shaped like the reference, which keeps the reverse divergence small where rows
+are few. By joint convexity smoothing then never adds divergence, whatever the counts::
+
+    KL(p‖q) ≤ n/(n + 1) · (1 − λ) · KL(N/n ‖ M/m)
+
+and equal shares stay equal to the last bit, because both sides come from one expression; by
+``floor`` and ``none`` too. By ``laplace`` equal counts do.
+``floor`` and ``laplace`` are there for parity with other tools. ``none`` leaves zeros where they
+are; a divergence that is infinite because of them is refused where it is computed, by the index of
+the cell.
 """
 
 from __future__ import annotations
@@ -37,12 +45,12 @@ from kl_drift.statistics.checks import (
     first,
     nonnegative,
     of_batch,
-    probabilities,
 )
 
 Method: TypeAlias = Literal["jeffreys", "laplace", "floor", "none"]
 
-HALF_A_ROW = 0.5
+_PSEUDO_ROWS: Mapping[Method, float] = {"jeffreys": 0.5, "laplace": 1.0, "none": 0.0}
+"""How many rows are added to each cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,52 +142,7 @@ def smooth_reference(
         If a count is negative or not finite, or there are no rows to take raw shares of.
     """
     rows = nonnegative("reference counts", counts, axis)
-    weights = _weights(parse_smoothing(method), rows, HALF_A_ROW)
-    return cells_back(_normalised("reference counts", weights), axis)
-
-
-def smooth_current(
-    counts: ArrayLike,
-    reference_probabilities: ArrayLike,
-    method: SmoothingLike = "jeffreys",
-    *,
-    axis: int = -1,
-) -> Floats:
-    """Return the probabilities of the current distribution, given those of the reference.
-
-    Parameters
-    ----------
-    counts : array_like, shape (k,) or a batch
-        Rows per cell; whole or fractional, finite, ≥ 0. Above 2⁵³ a count is rounded.
-    reference_probabilities : array_like, shape (k,) or a batch
-        As :func:`smooth_reference` returns them; a single reference serves a batch, and a batch of
-        references a single current.
-    method : Smoothing, str or mapping
-        How; see the module. ``laplace``, ``floor`` and ``none`` look at the reference only where
-        there are no rows.
-    axis : int
-        Where a batch has its cells.
-
-    Returns
-    -------
-    ndarray, the common shape
-        Each distribution sums to 1. A current without rows says nothing and so equals the
-        reference, by every method: its divergence is 0.
-
-    Raises
-    ------
-    DomainError
-        If a count is negative or not finite, the reference is no distribution, or the two have
-        different cells.
-    """
-    rows, reference = aligned(
-        nonnegative("current counts", counts, axis),
-        probabilities("reference", reference_probabilities, axis),
-    )
-    weights = _weights(parse_smoothing(method), rows, reference)
-    empty = ~rows.any(axis=-1, keepdims=True)
-    shares = _normalised("current counts", np.where(empty, reference, weights))
-    return cells_back(shares, axis)
+    return cells_back(_model(rows, parse_smoothing(method)), axis)
 
 
 def smooth(
@@ -187,26 +150,53 @@ def smooth(
 ) -> tuple[Floats, Floats]:
     """Return the probabilities of current and reference counts, in this order.
 
-    :func:`smooth_reference`, then :func:`smooth_current` with its result.
+    Parameters
+    ----------
+    current, reference : array_like, shape (k,) or a batch
+        Rows per cell; whole or fractional, finite, ≥ 0. Above 2⁵³ a count is rounded. A single
+        reference serves a batch, and a batch of references a single current.
+    method : Smoothing, str or mapping
+        How; see the module.
+    axis : int
+        Where a batch has its cells.
+
+    Returns
+    -------
+    current : ndarray, the common shape
+        Each distribution sums to 1. A current without rows says nothing and so equals the
+        reference, by every method: its divergence is 0.
+    reference : ndarray, shape of ``reference``
+        As :func:`smooth_reference` returns it.
+
+    Raises
+    ------
+    DomainError
+        If a count is negative or not finite, the reference has no rows to take raw shares of, or
+        the two have different cells.
     """
-    reference_probabilities = smooth_reference(reference, method, axis=axis)
-    return smooth_current(current, reference_probabilities, method, axis=axis), (
-        reference_probabilities
-    )
+    smoothing = parse_smoothing(method)
+    ours = nonnegative("current counts", current, axis)
+    theirs = nonnegative("reference counts", reference, axis)
+    model = _model(theirs, smoothing)
+    shares = _like(*aligned(ours, theirs), model, smoothing)
+    return cells_back(shares, axis), cells_back(model, axis)
 
 
-def with_unseen_mass(counts: ArrayLike, *, other: int, unseen: int, singletons: float) -> Floats:
-    """Return reference counts whose ``unseen`` cell holds what Good–Turing expects of it.
+def with_unseen_mass(
+    current: ArrayLike, reference: ArrayLike, *, other: int, unseen: int, singletons: float
+) -> Floats:
+    """Return reference counts whose ``unseen`` cell holds what may be expected of it, one-sided.
 
     The share of rows that will show a level never seen before is about the share of rows whose
-    level was seen once. So ``unseen`` is to be worth max(½, ``singletons``) rows, of which ½ comes
-    from the Jeffreys smoothing that follows; the rest, as far as it is there, moves out of
-    ``other``, where those rare levels were counted.
+    level was seen once (Good & Turing). So up to ``singletons`` rows of the reference move from
+    ``other``, where those rare levels were counted, to ``unseen``: as many as the current rows
+    need, U·m/n for U of n current rows in ``unseen`` and m reference rows. Fewer new levels than
+    expected is then no divergence.
 
     Parameters
     ----------
-    counts : array_like, shape (k,)
-        Rows of the reference per cell, before smoothing.
+    current, reference : array_like, shape (k,) or batches with the cells on the last axis
+        Rows per cell, before smoothing.
     other, unseen : int
         The two cells, counted from 0.
     singletons : float
@@ -214,39 +204,68 @@ def with_unseen_mass(counts: ArrayLike, *, other: int, unseen: int, singletons: 
 
     Returns
     -------
-    ndarray, shape (k,)
-        A copy with the same sum.
+    ndarray, the common shape
+        A copy of the reference with the same sums.
 
     Raises
     ------
     DomainError
-        If the counts or ``singletons`` are negative or not finite.
+        If counts or ``singletons`` are negative or not finite, or the cells differ.
     UsageError
-        If ``counts`` is a batch, or ``other`` and ``unseen`` are not two of its cells.
+        If ``other`` and ``unseen`` are not two of the cells.
 
     References
     ----------
     Good 1953, The population frequencies of species and the estimation of population parameters,
     DOI 10.1093/biomet/40.3-4.237.
     """
-    rows = nonnegative("reference counts", counts).copy()
-    if rows.ndim != 1 or other == unseen or not {other, unseen} <= set(range(rows.size)):
+    ours, theirs = aligned(
+        nonnegative("current counts", current), nonnegative("reference counts", reference)
+    )
+    if other == unseen or not {other, unseen} <= set(range(theirs.shape[-1])):
         raise UsageError(
             f"other={other} and unseen={unseen} must be two cells of one distribution; "
-            f"the counts have shape {rows.shape}"
+            f"the counts have {theirs.shape[-1]} cells"
         )
     if not (math.isfinite(singletons) and singletons >= 0):
         raise DomainError(f"singletons: expected a finite number of at least 0, got {singletons}")
-    moved = min(rows[other], max(0.0, singletons - HALF_A_ROW - rows[unseen]))
-    rows[other] -= moved
-    rows[unseen] += moved
+    needed = np.minimum(singletons, _shares(ours)[..., unseen] * theirs.sum(axis=-1))
+    moved = np.clip(needed - theirs[..., unseen], 0.0, theirs[..., other])
+    rows = theirs.copy()
+    rows[..., other] -= moved
+    rows[..., unseen] += moved
     return rows
 
 
-def _weights(smoothing: Smoothing, rows: Floats, prior: float | Floats) -> Floats:
+def _model(rows: Floats, smoothing: Smoothing) -> Floats:
+    totals = rows.sum(axis=-1)
+    if smoothing.method == "none" and not totals.all():
+        raise DomainError(
+            f"reference counts{of_batch(first(totals == 0))} have no rows, and so no raw shares; "
+            "choose the smoothing 'jeffreys', or leave this distribution out"
+        )
+    return _positive(_shares(rows), totals, smoothing)
+
+
+def _like(rows: Floats, reference: Floats, model: Floats, smoothing: Smoothing) -> Floats:
+    """Return the current probabilities: smoothed as the reference is, which gave ``model``."""
+    totals, shares = rows.sum(axis=-1), _shares(rows)
+    some = totals[..., np.newaxis] > 0
+    if smoothing.method != "jeffreys":
+        return np.where(some, _positive(shares, totals, smoothing), model)
+    mixed = _positive(shares, reference.sum(axis=-1), smoothing)
+    return np.where(some, mixed + (model - mixed) / (totals[..., np.newaxis] + 1), model)
+
+
+def _positive(shares: Floats, rows: Floats, smoothing: Smoothing) -> Floats:
+    """Return the probabilities of shares that as many rows stand behind."""
     if smoothing.eps is not None:
-        return np.maximum(_shares(rows), smoothing.eps)
-    return rows + {"jeffreys": prior, "laplace": 1.0, "none": 0.0}[smoothing.method]
+        floored = np.maximum(shares, smoothing.eps)
+        return np.asarray(floored / floored.sum(axis=-1, keepdims=True))
+    pseudo, rows = _PSEUDO_ROWS[smoothing.method], rows[..., np.newaxis]
+    if not pseudo:
+        return shares
+    return np.asarray((rows * shares + pseudo) / (rows + pseudo * shares.shape[-1]))
 
 
 def _shares(rows: Floats) -> Floats:
@@ -254,16 +273,6 @@ def _shares(rows: Floats) -> Floats:
     totals = rows.sum(axis=-1, keepdims=True)
     shares: Floats = np.divide(rows, totals, out=np.zeros_like(rows), where=totals > 0)
     return shares
-
-
-def _normalised(what: str, weights: Floats) -> Floats:
-    totals = weights.sum(axis=-1)
-    if not totals.all():
-        raise DomainError(
-            f"{what}{of_batch(first(totals == 0))} have no rows, and so no raw shares; "
-            "choose the smoothing 'jeffreys', or leave this distribution out"
-        )
-    return np.asarray(weights / totals[..., np.newaxis])
 
 
 def _is_share(value: object) -> bool:

@@ -176,6 +176,7 @@ def category_bins(
         levels=tuple(levels),
         known=b"".join(hashes),
         singletons=draw(st.integers(0, 2 * len(levels))),
+        doubletons=draw(st.none() | st.integers(0, len(levels))),
     )
 
 

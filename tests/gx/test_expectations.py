@@ -263,7 +263,7 @@ def broken(path: Path, text: str) -> str:
 
 
 def newer(reference: str) -> str:
-    return Path(reference).read_text().replace('"version":1', '"version":99')
+    return Path(reference).read_text().replace('"version":2', '"version":99')
 
 
 def test_what_is_wrong_with_one_is_its_own_error_and_no_drift(

@@ -20,7 +20,7 @@ from kl_drift.statistics.divergence import (
     psi,
     signed_contributions,
 )
-from kl_drift.statistics.smoothing import smooth, smooth_current, smooth_reference, with_unseen_mass
+from kl_drift.statistics.smoothing import smooth, smooth_reference, with_unseen_mass
 
 PER_DISTRIBUTION = (kl_divergence, cross_entropy, jeffreys, psi, jensen_shannon)
 PER_CELL = (contributions, signed_contributions)
@@ -202,23 +202,64 @@ def test_smoothing_keeps_the_order_of_the_counts(table):
         assert (np.diff(smooth_reference(reference, method)[order]) >= 0).all()
 
 
+@pytest.mark.parametrize("method", ["jeffreys", {"floor": 1e-4}, "none"], ids=str)
+@given(table=st.lists(st.integers(0, 10**9), min_size=1, max_size=12), times=st.integers(1, 10**4))
+def test_identical_shares_do_not_diverge_to_the_last_bit(method, table, times):
+    assume(any(table))
+    pair = smooth([rows * times for rows in table], table, method)
+    for one, other in (pair, reversed(pair)):
+        assert kl_divergence(one, other) == 0
+    assert psi(*pair) == jensen_shannon(*pair) == 0
+
+
 @given(table=counts())
-def test_proportional_counts_do_not_drift(table):
+def test_equal_counts_do_not_diverge_by_any_smoothing(table):
     _, reference = table
-    probabilities = smooth_reference(reference)
-    current = smooth_current(probabilities * 1_000, probabilities)
-    assert kl_divergence(current, probabilities) < 1e-30
+    for method in METHODS:
+        pair = smooth(reference, reference, method)
+        assert kl_divergence(*pair) == psi(*pair) == jensen_shannon(*pair) == 0
+
+
+@given(table=counts())
+def test_smoothing_never_adds_divergence(table):
+    current, reference = map(sum, table)
+    assume(current and reference and all(m or not n for n, m in zip(*table, strict=True)))
+    smoothed, raw = kl_divergence(*smooth(*table)), kl_divergence(*smooth(*table, "none"))
+    kept = current / (current + 1) * reference / (reference + len(table[0]) / 2)
+    assert smoothed <= kept * raw * (1 + 1e-12) + rounding(raw)
+
+
+@given(table=counts(), where=st.integers(0, 11))
+def test_a_current_row_more_moves_it_by_no_more_than_a_bound(table, where):
+    """Shares move by at most 1/(n + 1) in total, and no ratio p/q leaves [1/(n + 2), 2m + k]."""
+    current, reference = table
+    n, m, k = sum(current), sum(reference), len(current)
+    more = [rows + (cell == where % k) for cell, rows in enumerate(current)]
+    moved = kl_divergence(*smooth(more, reference)) - kl_divergence(*smooth(current, reference))
+    assert abs(moved) <= math.log((2 * m + k) * (n + 2)) / (n + 1) + 1e-12
+
+
+@given(table=counts(), where=st.integers(0, 11))
+def test_a_reference_row_more_moves_it_by_no_more_than_a_bound(table, where):
+    """No q falls to less than a third of what it becomes, and all else moves by 2/(m + 1)."""
+    current, reference = table
+    n, m, k = sum(current), sum(reference), len(current)
+    more = [rows + (cell == where % k) for cell, rows in enumerate(reference)]
+    moved = kl_divergence(*smooth(current, more)) - kl_divergence(*smooth(current, reference))
+    rest = 2 / (m + 1) * math.log(3 * (n + 1) * (2 * m + k + 2))
+    assert abs(moved) <= math.log(3) + rest + 1e-12
 
 
 @given(counts(), st.floats(0, 1e6))
 def test_moving_rows_to_unseen_moves_no_row_away(table, singletons):
-    before = np.array(table[1], dtype=float)
+    current, before = (np.array(side, dtype=float) for side in table)
     assume(before.size > 1)
-    after = with_unseen_mass(before, other=0, unseen=before.size - 1, singletons=singletons)
+    cells = {"other": 0, "unseen": before.size - 1, "singletons": singletons}
+    after = with_unseen_mass(current, before, **cells)
     assert after.sum() == pytest.approx(before.sum(), rel=1e-15, abs=1e-12)
     assert (after >= 0).all()
     np.testing.assert_array_equal(after[1:-1], before[1:-1])
-    assert after[-1] >= before[-1]
+    assert before[-1] <= after[-1] <= before[-1] + singletons
 
 
 @given(st.data())
