@@ -5,6 +5,7 @@ The tree; each class is also the closest builtin, so ``except ValueError`` keeps
     KLDriftError
     ├── SnapshotError
     │   ├── SnapshotNotFoundError        (FileNotFoundError)  no such path, or no rows behind it
+    │   │   └── SnapshotGoneError                             a version whose files were removed
     │   ├── SnapshotUnreadableError      (OSError)            damaged, refused, out of reach
     │   └── SnapshotInvalidError         (ValueError)         can be read, but not as one table
     ├── ColumnError
@@ -45,6 +46,10 @@ class SnapshotError(KLDriftError):
 
 class SnapshotNotFoundError(SnapshotError, FileNotFoundError):
     """No such file, folder, glob match or partition."""
+
+
+class SnapshotGoneError(SnapshotNotFoundError):
+    """A version of a table is known, but its files were removed, as by a vacuum."""
 
 
 class SnapshotUnreadableError(SnapshotError, OSError):

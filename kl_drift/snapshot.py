@@ -13,25 +13,36 @@ from os import PathLike, fspath
 
 from kl_drift.errors import UsageError
 
+PREVIOUS = "previous"
+"""The version of a table before the one that is meant."""
+
 _SECRETS = re.compile(r"(?<=://)[^/@]*:[^@]*@|\?[^/?=]+=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Snapshot:
-    """Rows in Parquet files, by name.
+    """Rows in Parquet files, or in a version of a Delta or Iceberg table, by name.
 
     Parameters
     ----------
     path : str
         A file, a folder (read recursively), a glob (``flights/*/part-*.parquet``) or a URI
-        (``s3://bucket/flights``, ``gs://…``, ``file://…``).
+        (``s3://bucket/flights``, ``gs://…``, ``file://…``); of a table its folder, or
+        ``iceberg://catalog/namespace.table``. A version may stand behind it: ``flights@v12``,
+        ``flights@previous``, ``flights@2013-02-28``.
     where : mapping of str to str or list of str, optional
         Which partitions of a hive-partitioned folder (``month=2013-01/…``) belong to it. Numbers
         are fine too: 1 is the partition ``01``.
     label : str, optional
         What reports call it; the path and the partitions by default.
     as_of : str, optional
-        The moment it stands for, ISO 8601; the age of timestamps is counted from it.
+        The moment it stands for, ISO 8601; the age of timestamps is counted from it. A Delta or
+        Iceberg table is read as it was then, unless ``version`` says otherwise; a date alone is
+        its first moment, in UTC.
+    version : str or int, optional
+        Which version of a Delta or Iceberg table; of the latter the id of a snapshot, a branch or
+        a tag. ``"previous"``: the last one before the newest that holds other rows. By default
+        the newest.
     options : mapping of str to str, optional
         Options of the object store, e.g. ``endpoint_override``. Never printed or saved.
     checksums : bool
@@ -47,11 +58,15 @@ class Snapshot:
     where: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     label: str = ""
     as_of: str = ""
+    version: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     checksums: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", fspath(self.path))
+        version = str(self.version).strip()
+        number = version.removeprefix("v")
+        object.__setattr__(self, "version", number if number.isdecimal() else version)
         if not self.path:
             raise UsageError("a snapshot needs a path: a file, a folder, a glob or a URI")
         for key, value in self.where.items():
@@ -61,7 +76,9 @@ class Snapshot:
     def __repr__(self) -> str:
         path = _SECRETS.sub("", self.path) if "://" in self.path else self.path
         where = dict(self.where)
-        return f"Snapshot({path=}, {where=}, label={self.label!r}, as_of={self.as_of!r})"
+        version = f", version={self.version!r}" if self.version else ""
+        label, as_of = self.label, self.as_of
+        return f"Snapshot({path=}, {where=}, {label=}, {as_of=}{version})"
 
     @classmethod
     def at(cls, path: str | PathLike[str]) -> Snapshot:

@@ -36,6 +36,7 @@ _SUFFIXES = (".parquet", ".parq", ".pq", ".pqt")
 _MAGIC = re.compile(r"[*?[]")
 _CLASS = re.compile(r"\[[^]/]+\]")
 _GLOB_TOKEN = re.compile(r"\*\*/|\*\*|\[[^]/]+\]|.", re.DOTALL)
+_TABLE = re.compile(r"(.*?)(?:_delta_log/|\.hoodie/|metadata/[^/]*\.metadata\.json$)")
 _HIVE = re.compile(r"^([^=]+)=(.*)$")
 _PARQUET = (b"PAR1", b"PARE")  # the latter where the footer is encrypted
 _HEAD = 512
@@ -111,6 +112,7 @@ class _Listing:
     base: str
     paths: list[str]
     others: list[tuple[str, Absence]]
+    tables: frozenset[str] = frozenset()
 
 
 def find_files(snapshot: Snapshot) -> Found:
@@ -131,6 +133,7 @@ def find_files(snapshot: Snapshot) -> Found:
     files, path = filesystem(snapshot.path, snapshot.options)
     with reachable(name):
         listing = _listed(files, path)
+    _refuse_tables(listing)
     if listing.paths and listing.paths != [path]:
         wanted = _wanted(snapshot, listing)
         with reachable(name):
@@ -140,6 +143,17 @@ def find_files(snapshot: Snapshot) -> Found:
     if not data:
         raise _nothing_there(snapshot, left_out)
     return Found(name=name, files=files, data=tuple(data), left_out=left_out)
+
+
+def _refuse_tables(listing: _Listing) -> None:
+    """Refuse files that belong to a table of a lake: dead ones lie beside those that live."""
+    for path in listing.paths:
+        for root in listing.tables:
+            if path.startswith(root):
+                raise UsageError(
+                    f"{path!r} belongs to the table at {root.rstrip('/')!r}, whose files hold dead "
+                    "rows beside live ones; name the table itself"
+                )
 
 
 def _nothing_there(snapshot: Snapshot, left_out: Sequence[LeftOut]) -> SnapshotNotFoundError:
@@ -197,6 +211,7 @@ def _listed(files: fs.FileSystem, path: str) -> _Listing:
         base=folder,
         paths=[each for each in everything.paths if matches(each)],
         others=[each for each in everything.others if matches(each[0])],
+        tables=everything.tables,
     )
 
 
@@ -235,7 +250,9 @@ def _below(files: fs.FileSystem, folder: str) -> _Listing:
     if isinstance(files, fs.LocalFileSystem):
         paths = _without_echoes(sorted(paths), folder)
         others += [(path, "dead_link") for path in _dead_links(folder)]
-    return _Listing(base=folder, paths=sorted(paths), others=sorted(others))
+    marks = (_TABLE.match(path) for path in (*paths, *(path for path, _ in others)))
+    tables = frozenset(mark[1] for mark in marks if mark)
+    return _Listing(base=folder, paths=sorted(paths), others=sorted(others), tables=tables)
 
 
 def _dead_links(folder: str) -> Iterator[str]:
@@ -353,8 +370,18 @@ def _in_partition(snapshot: Snapshot, partition: dict[str, str]) -> bool:
 
 
 def _wanted(snapshot: Snapshot, listing: _Listing) -> list[DataFile]:
-    """Return the files whose partition the snapshot asks for, each with its partition."""
     found = [DataFile(path=p, partition=_partition(p, listing.base)) for p in listing.paths]
+    return in_partitions(snapshot, found)
+
+
+def in_partitions(snapshot: Snapshot, found: list[DataFile]) -> list[DataFile]:
+    """Return the files whose partition the snapshot asks for.
+
+    Raises
+    ------
+    SnapshotNotFoundError
+        If no file is in such a partition; the message names those that there are.
+    """
     for key in snapshot.where:
         known = sorted({name for each in found for name in each.partition})
         if key not in known:

@@ -7,15 +7,17 @@ divergences.
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 import pyarrow as pa
 
 from kl_drift.engines.arrow import LocalSource
+from kl_drift.engines.lakes import LakeTable, lake_of, with_version
 from kl_drift.engines.source import Source
 from kl_drift.engines.tables import StreamSource, TableSource
-from kl_drift.errors import SnapshotInvalidError
+from kl_drift.errors import SnapshotInvalidError, UsageError
 from kl_drift.snapshot import Snapshot
+from kl_drift.storage import redacted
 
 Readable: TypeAlias = Any
 """A path, a Snapshot, a data frame, a pyarrow Table or reader, what speaks Arrow's C stream, or the
@@ -34,16 +36,40 @@ def open_source(data: Readable) -> Source:
         return open_snapshot(data)
     if isinstance(data, Source):
         return data
+    return _of_library(data, _library(data)) or _of_arrow(data)
+
+
+def _of_arrow(data: Readable) -> LocalSource:
+    """Return the source behind what can be made an Arrow table or a stream of batches."""
+    library = _library(data)
     if isinstance(data, pa.RecordBatchReader):
         return StreamSource(data)
-    library = _library(data)
-    if library == "pyspark":
-        from kl_drift.engines.spark import SparkTable
-
-        return SparkTable(data)
     if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__len__"):
         return StreamSource(pa.RecordBatchReader.from_stream(data))
     return TableSource(_table(data), "a table" if library == "builtins" else f"a {library} table")
+
+
+def _of_library(data: Readable, library: str) -> Source | None:
+    """Return the source behind an object that an engine of its own reads, if it is one."""
+    match library, type(data).__name__:
+        case "pyspark", _:
+            from kl_drift.engines.spark import SparkTable
+
+            return SparkTable(data)
+        case "deltalake", "DeltaTable":
+            from kl_drift.engines.delta import DeltaLake
+
+            return DeltaLake(data).source()
+        case "pyiceberg", "Table" | "StaticTable":
+            from kl_drift.engines.iceberg import IcebergLake
+
+            return IcebergLake(data, data.metadata.current_snapshot_id).source()
+        case "pyiceberg", "DataScan":
+            from kl_drift.engines.iceberg import scan_source
+
+            return scan_source(data)
+        case _:
+            return None
 
 
 def open_snapshot(snapshot: Snapshot | str | PathLike[str]) -> LocalSource:
@@ -52,11 +78,53 @@ def open_snapshot(snapshot: Snapshot | str | PathLike[str]) -> LocalSource:
     Raises
     ------
     SnapshotError
-        If it leads to no readable Parquet.
+        If it leads to no readable Parquet, and to no table of a lake.
+    MissingExtraError
+        If it is a table of a lake, and what reads it is not installed.
+    UsageError
+        If it is a table that cannot be read here, or files, and a version is asked for.
     """
+    wanted = with_version(snapshot if isinstance(snapshot, Snapshot) else Snapshot.at(snapshot))
+    if (lake := open_lake(wanted)) is not None:
+        return lake.source()
+    if wanted.version:
+        raise UsageError(
+            f"{redacted(wanted.path)!r} is no Delta or Iceberg table, so it has no version "
+            f"{wanted.version}; name the files of the snapshot instead"
+        )
     from kl_drift.engines.parquet import open_parquet
 
-    return open_parquet(snapshot if isinstance(snapshot, Snapshot) else Snapshot.at(snapshot))
+    return open_parquet(wanted)
+
+
+def open_lake(snapshot: Snapshot) -> LakeTable | None:
+    """Return the table of a lake behind a path, at the version asked for; ``None``: it is files.
+
+    Raises
+    ------
+    SnapshotError, MissingExtraError, UsageError
+        As for :func:`open_snapshot`.
+    """
+    wanted = with_version(snapshot)
+    lake = lake_of(wanted)
+    match lake:
+        case "delta":
+            from kl_drift.engines.delta import open_delta
+
+            return open_delta(wanted)
+        case "iceberg":
+            from kl_drift.engines.iceberg import open_iceberg
+
+            return open_iceberg(wanted)
+        case "hudi":
+            raise UsageError(
+                f"{redacted(wanted.path)!r} is a Hudi table, which kl-drift cannot read by itself; "
+                "scan a Spark DataFrame of it: spark.read.format('hudi').load(…)"
+            )
+        case None:
+            return None
+        case _:
+            assert_never(lake)
 
 
 def _library(data: Readable) -> str:

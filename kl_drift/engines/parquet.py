@@ -43,6 +43,7 @@ from kl_drift.snapshot import Snapshot
 _BATCH_ROWS = 131_072
 _BUFFER_BYTES = 1 << 20
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_FIELD_ID = b"PARQUET:field_id"
 _DICTIONARY_LEVELS = 65_536
 _INT96_UNIT = "us"  # in nanoseconds, Arrow's own choice, the year 9999 turns into 1816
 
@@ -116,6 +117,16 @@ class ParquetSource(LocalSource):
     def index_columns(self) -> frozenset[str]:
         """The columns that hold the index of a pandas data frame."""
         return frozenset(name for file in self.found for name in index_columns(file.fields))
+
+    @property
+    def field_ids(self) -> dict[int, str]:
+        """The columns by the numbers that a table gave them, where it did."""
+        return {
+            int(field.metadata[_FIELD_ID]): field.name
+            for file in self.found
+            for field in file.fields
+            if field.metadata and _FIELD_ID in field.metadata
+        }
 
     @property
     def rows(self) -> int | None:
@@ -271,6 +282,24 @@ def open_parquet(snapshot: Snapshot) -> ParquetSource:
     with ThreadPoolExecutor(THREADS) as pool:
         opened = pool.map(lambda each: _opened(found.files, each, snapshot.checksums), found.data)
         return ParquetSource(found.name, tuple(opened), found.left_out)
+
+
+def open_files(
+    files: fs.FileSystem, paths: Sequence[str], checksums: bool = True
+) -> list[ParquetSource]:
+    """Open given files, each as a source of its own, whatever folders they lie in.
+
+    Raises
+    ------
+    SnapshotNotFoundError
+        If one is not there.
+    SnapshotUnreadableError
+        If one is no Parquet.
+    """
+    with ThreadPoolExecutor(THREADS) as pool:
+        data = (DataFile(path=path, partition={}) for path in paths)
+        opened = pool.map(lambda each: _opened(files, each, checksums), data)
+        return [ParquetSource(each.path, (each,)) for each in opened]
 
 
 def _opened(files: fs.FileSystem, data: DataFile, checksums: bool) -> _File:
