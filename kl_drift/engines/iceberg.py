@@ -41,6 +41,9 @@ _OPTIONS = {
     "anonymous": "s3.anonymous",
 }
 
+_PLAIN = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
+"""What its types are called elsewhere, so that no column seems to have changed its own."""
+
 
 def open_iceberg(snapshot: Snapshot) -> IcebergLake:
     """Open an Iceberg table at the version that a snapshot asks for.
@@ -216,9 +219,9 @@ class IcebergSource(LocalSource):
         """The columns of the snapshot and their types."""
         from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-        return checked_schema(
-            schema_to_pyarrow(self._scan.projection(), include_field_ids=False), self.name
-        )
+        found = schema_to_pyarrow(self._scan.projection(), include_field_ids=False)
+        kinds = checked_schema(found, self.name)
+        return {name: _PLAIN.get(kind, kind) for name, kind in kinds.items()}
 
     @property
     def partition_keys(self) -> frozenset[str]:

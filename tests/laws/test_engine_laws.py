@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,6 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
+from deltalake import write_deltalake
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import Table
 
 from kl_drift.engines.source import Source
 from kl_drift.engines.sql import SqlTable
@@ -45,6 +49,46 @@ class TestSpark(EngineLaws):
 
         schema = from_arrow_schema(table.schema, prefer_timestamp_ntz=True)
         return self.session.createDataFrame(table, schema)
+
+
+class TestDelta(EngineLaws):
+    """No times of day; names as columns are mapped."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def expected(self, table: pa.Table) -> pa.Table:
+        return table.drop_columns(["clock"])
+
+    def open(self, table: pa.Table) -> Path:
+        path = self.folder / uuid.uuid4().hex
+        how = {"delta.columnMapping.mode": "name"}
+        write_deltalake(path, table.slice(0, 7), configuration=how)
+        write_deltalake(path, table.slice(7), mode="append")
+        return path
+
+
+class TestIceberg(EngineLaws):
+    """No integers of less than 32 bits."""
+
+    @pytest.fixture(autouse=True)
+    def _catalogue(self, tmp_path: Path) -> Iterator[None]:
+        self.catalogue = SqlCatalog("laws", uri="sqlite://", warehouse=tmp_path.as_uri())
+        self.catalogue.create_namespace("ns")
+        yield
+        self.catalogue.close()
+
+    def expected(self, table: pa.Table) -> pa.Table:
+        kinds = {pa.int16(): pa.int32()}
+        schema = pa.schema([(f.name, kinds.get(f.type, f.type)) for f in table.schema])
+        return table.cast(schema)
+
+    def open(self, table: pa.Table) -> Table:
+        made = self.catalogue.create_table(f"ns.t{uuid.uuid4().hex}", schema=table.schema)
+        made.append(table.slice(0, 7))
+        made.append(table.slice(7))
+        return made
 
 
 class Database(EngineLaws):
