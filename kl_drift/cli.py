@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kl_drift.errors import KLDriftError, UsageError
+from kl_drift.streams import lost, steady_streams
 from kl_drift.version import __version__
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from kl_drift.snapshot import Snapshot
 
 _FAILED = 3
-_INTERRUPTED = 130
+_SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 """Click's root of usage errors, wherever this typer keeps it."""
 
@@ -39,7 +41,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find out which columns of a Parquet snapshot drifted, how far, and where.\n\n"
-    "Exit codes: 0 ok (or warnings only), 1 drift, 2 undecided, 3 the check itself failed.",
+    "Exit codes: 0 ok (or warnings only), 1 drift, 2 undecided, 3 the check itself failed; "
+    "130 interrupted, 143 terminated.",
 )
 
 
@@ -203,7 +206,7 @@ def closest(
             progress=progress,
         )
     if as_json:
-        typer.echo(json.dumps(closest_to_dict(found), ensure_ascii=False))
+        _print(json.dumps(closest_to_dict(found), ensure_ascii=False) + "\n")
     else:
         typer.echo(closest_to_text(found), nl=False)
 
@@ -396,29 +399,52 @@ def _root(
         os.environ["KL_DRIFT_DEBUG"] = "1"
 
 
+class _Stopped(BaseException):
+    """Somebody pressed Ctrl-C, or sent SIGTERM."""
+
+
 def main() -> None:
-    """Run the command line and leave with its exit code."""
-    _never_fail_to_print()
-    sys.exit(_run(sys.argv[1:]))
+    """Run the command line and leave with its exit code, whatever becomes of its streams."""
+    steady_streams()
+    for sent in _SIGNALS:
+        signal.signal(sent, _stop)
+    sys.exit(_printed(_run(sys.argv[1:])))
+
+
+def _stop(sent: int, _: object) -> None:
+    signal.signal(sent, signal.SIG_DFL)  # who asks twice is not kept waiting
+    raise _Stopped(sent)
 
 
 def _run(arguments: list[str]) -> int:
     try:
-        arguments = arguments or ["--help"]
-        return int(app(arguments, prog_name="kl-drift", standalone_mode=False) or 0)
-    except typer.Abort:
-        _note("kl-drift: interrupted")
-        return _INTERRUPTED
-    except _CommandLineError as error:
-        return _failed(_usage(error))
-    except BrokenPipeError:
-        # The reader has gone, as in `kl-drift … | head`; nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
-    except (KLDriftError, OSError) as error:
-        return _failed(str(error))
-    except Exception as error:  # noqa: BLE001 - the last door: whatever happened, exit code 3
-        return _failed(f"internal error: {type(error).__name__}: {error}; --debug shows where")
+        return int(app(arguments or ["--help"], prog_name="kl-drift", standalone_mode=False) or 0)
+    except (_Stopped, KeyboardInterrupt, typer.Abort) as stopped:
+        sent = stopped.args[0] if isinstance(stopped, _Stopped) else signal.SIGINT
+        _note(f"kl-drift: {_SIGNALS[sent]}")
+        return 128 + sent
+    except BaseException as error:  # noqa: BLE001 - the last door: nothing but a verdict is 0, 1, 2
+        return _failed(_explained(error))
+
+
+def _explained(error: BaseException) -> str:
+    """Say in a line why the check itself failed."""
+    if isinstance(error, _CommandLineError):
+        return _usage(error)
+    if isinstance(error, SystemExit):  # how Click ends where a pipe or a connection breaks
+        return "a connection broke off (Broken pipe); check again"
+    if isinstance(error, MemoryError):
+        return "out of memory; give it more, or write smaller row groups"
+    if isinstance(error, KLDriftError | OSError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}; --debug shows where"
+
+
+def _printed(code: int) -> int:
+    """Return the exit code, or that of a failure if what was printed found no room."""
+    if error := lost(sys.stdout):
+        return _failed(f"standard output cannot be written: {error.strerror}")
+    return code
 
 
 def _usage(error: Any) -> str:
@@ -435,13 +461,6 @@ def _failed(message: str) -> int:
         traceback.print_exc()
     _note(f"kl-drift: {message}")
     return _FAILED
-
-
-def _never_fail_to_print() -> None:
-    """Replace what the terminal's encoding lacks instead of failing on it."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
 
 
 def _exit_code(status: Status) -> int:
@@ -561,11 +580,18 @@ def _rendered(report: Report, format: Format) -> str:  # noqa: A002 - as the opt
 
 def _write_text(text: str, output: Path | None) -> None:
     if output is None:
-        typer.echo(text, nl=False)
+        _print(text)
         return
     from kl_drift.storage import write_bytes
 
     write_bytes(str(output), text.encode())
+
+
+def _print(document: str) -> None:
+    """Print a document in UTF-8, whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(document.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
 
 
 def _note(text: str) -> None:
