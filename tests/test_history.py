@@ -38,6 +38,7 @@ from kl_drift.errors import (
 )
 from kl_drift.history import database as below
 from kl_drift.history import record as room
+from kl_drift.history import runs
 from kl_drift.history.record import History
 from kl_drift.judging.policy import Status
 from kl_drift.judging.report import Report, Side
@@ -381,13 +382,54 @@ def test_processes_at_once_make_one_history_and_add_each_day_once(database: Data
     assert [process.returncode for process in processes] == [0] * PROCESSES
     assert sum(added) == DAYS
     assert database.counts() == {
-        "kl_drift_schema": 1,
+        "kl_drift_schema": len(room._MIGRATIONS),
         "kl_drift_profiles": DAYS,
         "kl_drift_reports": DAYS,
+        "kl_drift_runs": DAYS,
         "kl_drift_acknowledgements": 1,
     }
     found = History.open(database.url).profiles("flights", acknowledged=True)
     assert [each.profile.as_of for each in found] == [f"2013-02-{n:02}" for n in range(1, DAYS + 1)]
+
+
+# Runs
+
+
+def test_a_run_says_in_short_what_its_report_says_and_where_it_ran(history: History) -> None:
+    check = new_check()
+    profile, report = day(1)
+    place = {"dag_id": "flights", "map_index": -1}
+    assert history.add(check, profile, report, place=place)
+    assert not history.add(check, profile, report, place=place)
+    assert history.add(check, profile, report, place=place | {"map_index": 0})
+    first, _ = history.runs_of(check)
+    assert (first.status, first.day, first.rows) == (report.status, "2013-02-01", profile.rows)
+    assert (first.place, first.said) == (place, "")
+    found = {each.name: (each.status, each.kl) for each in first.columns or ()}
+    assert found == {each.name: (each.status, each.kl) for each in report}
+    mine = [each for each in history.runs(last=1) if each.check == check]
+    assert [(each.place, each.columns) for each in mine] == [(place | {"map_index": 0}, None)]
+
+
+def test_a_check_that_could_not_run_is_a_run(history: History) -> None:
+    check = new_check()
+    history.add(check, *day(1))
+    history.add_failure(check, "no such file", place={"dag_id": "flights"})
+    judged, failed = history.runs_of(check)
+    assert (judged.status, failed.status, failed.said) == ("drift", runs.ERROR, "no such file")
+    assert (failed.rows, failed.columns, failed.profile) == (0, (), "")
+    assert len(history.reports(check)) == 1, "it left no report"
+
+
+def test_what_was_said_before_a_snapshot_leaves_out_itself_and_what_came_later(
+    history: History,
+) -> None:
+    check = new_check()
+    for number in (1, 2, 3):
+        history.add(check, *day(number))
+    assert [each.day for each in history.runs_before(check, day(2)[0], last=9)] == ["2013-02-01"]
+    history.add(check, *day(2), place={"try_number": 2})
+    assert [each.day for each in history.runs_before(check, day(3)[0], last=1)] == ["2013-02-02"]
 
 
 # Charts
@@ -533,10 +575,12 @@ def test_an_older_history_is_brought_up_to_date_and_keeps_what_it_holds(
         assert [each.profile for each in history.profiles("flights")] == [day(1)[0]]
         assert history.add("flights", *day(1)) is False
         assert "kl_drift_limits" in database.tables()
-        assert database.counts()["kl_drift_schema"] == 2
+        assert database.counts()["kl_drift_schema"] == len(room._MIGRATIONS)
 
+    newest = len(room._MIGRATIONS)
     monkeypatch.undo()
-    with pytest.raises(HistoryTooNewError, match=r"version 2, .* up to 1; run  pip install --up"):
+    said = rf"version {newest}, .* up to {newest - 1}; run  pip install --up"
+    with pytest.raises(HistoryTooNewError, match=said):
         History.open(database.url)
 
 
@@ -785,9 +829,9 @@ def test_importing_the_room_does_not_import_sqlalchemy() -> None:
 
 
 def test_nothing_is_ever_changed_or_deleted() -> None:
-    named = {**vars(room), **vars(below)}.values()
+    named = {**vars(room), **vars(runs), **vars(below)}.values()
     statements = [value for value in named if isinstance(value, str)]
     statements += [statement for migration in room._MIGRATIONS for statement in migration]
-    assert sum("INSERT" in statement for statement in statements) == 4
+    assert sum("INSERT" in statement for statement in statements) == 6
     for statement in statements:
         assert not {"UPDATE", "DELETE", "DROP", "TRUNCATE", "REPLACE"} & set(statement.split())

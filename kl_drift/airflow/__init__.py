@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         PromoteReferenceOperator,
         ScanSnapshotOperator,
     )
+    from kl_drift.airflow.retention import PruneReportsOperator
 
 _HOME = {
     "DriftBranchOperator": "operators",
@@ -49,6 +50,7 @@ _HOME = {
     "HistoryHook": "hooks",
     "MergeProfilesOperator": "operators",
     "PromoteReferenceOperator": "operators",
+    "PruneReportsOperator": "retention",
     "ScanSnapshotOperator": "operators",
     "drift_check_task": "decorators",
 }
@@ -70,6 +72,7 @@ __all__ = [
     "HistoryHook",
     "MergeProfilesOperator",
     "PromoteReferenceOperator",
+    "PruneReportsOperator",
     "ScanSnapshotOperator",
     "drift_check_task",
 ]

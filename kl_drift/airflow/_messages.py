@@ -11,8 +11,9 @@ from html import escape
 from typing import Any
 
 from kl_drift.airflow._summary import Summary
+from kl_drift.airflow._whereabouts import heads
 
-_EMOJI = {"ok": "✅", "warn": "⚠️", "undecided": "❔", "drift": "🚨"}
+_EMOJI = {"error": "💥", "ok": "✅", "warn": "⚠️", "undecided": "❔", "drift": "🚨"}
 
 
 def message(summary: Summary, link: str = "") -> dict[str, str]:
@@ -36,7 +37,7 @@ def text(summary: Summary, link: str = "") -> str:
     for column in summary["columns"]:
         lines.append(f"{column['status']:<9} {column['name']}: {_numbers(column)}")
         lines += [f"          {each}" for each in column["moved"]]
-    return "\n".join([*lines, *_more(summary), *([f"Report: {link}"] if link else [])])
+    return "\n".join([*lines, *_more(summary), *([f"In Airflow: {link}"] if link else [])])
 
 
 def slack(summary: Summary, link: str = "") -> str:
@@ -49,7 +50,7 @@ def slack(summary: Summary, link: str = "") -> str:
             f"• *{_mrkdwn(column['name'])}* {column['status']}: {_numbers(column)}"
             + (f" – {_mrkdwn(moved)}" if moved else "")
         )
-    return "\n".join([*lines, *_more(summary), *([f"<{link}|Open the report>"] if link else [])])
+    return "\n".join([*lines, *_more(summary), *([f"<{link}|Open it in Airflow>"] if link else [])])
 
 
 def html(summary: Summary, link: str = "") -> str:
@@ -61,15 +62,19 @@ def html(summary: Summary, link: str = "") -> str:
     parts += [f"<p>{'<br>'.join(escape(line) for line in _sides(summary))}</p>"]
     parts += [table] if summary["columns"] else []
     parts += [f"<p>{escape(line)}</p>" for line in _more(summary)]
-    parts += [f'<p><a href="{escape(link)}">Open the report</a></p>'] if link else []
+    parts += [f'<p><a href="{escape(link)}">Open it in Airflow</a></p>'] if link else []
     return "\n".join(parts)
 
 
 def _sides(summary: Summary) -> list[str]:
-    return [
+    place = heads(summary["task"]) if "task" in summary else []
+    sides = (
         f"{side}: {summary[side]['source']}, {summary[side]['rows']:,} rows"
         for side in ("current", "reference")
-    ]
+        if side in summary
+    )
+    notes = summary.get("notes", ())
+    return [f"check: {summary['check']}", *place, *sides, *notes]
 
 
 def _more(summary: Summary) -> list[str]:

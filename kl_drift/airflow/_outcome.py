@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from kl_drift.airflow._summary import STATUSES, Summary, checked_summary
+from kl_drift.airflow._summary import ERROR, STATUSES, Summary, checked_summary
+from kl_drift.airflow._whereabouts import absolute
 from kl_drift.airflow.exceptions import DriftDetectedError, DriftUndecidedError
 from kl_drift.errors import UsageError
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
 _ACTIONS = ("fail", "warn", "skip")
+_EVENTS = (*STATUSES, ERROR, "recovered")
 
 
 def check_actions(*, notify_on: Collection[str] = (), **actions: str) -> None:
     """Refuse an action or a status that is none, before any work is done."""
-    for status in [notify_on] if isinstance(notify_on, str) else notify_on:
-        if status not in STATUSES:
-            raise UsageError(f"notify_on: expected some of {', '.join(STATUSES)}, got {status!r}")
+    for event in [notify_on] if isinstance(notify_on, str) else notify_on:
+        if event not in _EVENTS:
+            raise UsageError(f"notify_on: expected some of {', '.join(_EVENTS)}, got {event!r}")
     for name, action in actions.items():
         if action not in _ACTIONS:
             raise UsageError(f"{name}: expected one of {', '.join(_ACTIONS)}, got {action!r}")
@@ -65,5 +67,5 @@ def conclude(summary: Summary, on_drift: str, on_undecided: str) -> Summary:
 
 
 def _sentence(summary: Summary) -> str:
-    where = summary.get("link") or summary.get("report")
+    where = absolute(summary.get("link", "")) or summary.get("report")
     return f"{summary['check']}: {summary['summary']}" + (f"; see {where}" if where else "")

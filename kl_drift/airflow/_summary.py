@@ -24,6 +24,8 @@ Summary: TypeAlias = dict[str, Any]
 
 VERSION = 1
 STATUSES = ("ok", "warn", "undecided", "drift")
+ERROR = "error"
+"""The status of a check that could not run; no report has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,21 @@ def summary_of(
         "more_columns": max(len(loud) - _MOST_COLUMNS, 0),
         **{key: where for key, where in saved.items() if where},
         **{key: value for key, value in more.items() if value is not None},
+    }
+
+
+def failure_summary(check: str, error: BaseException | str, **more: Any) -> Summary:
+    """Return what is told of a check that could not run: which, and why."""
+    kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
+    return {
+        "version": VERSION,
+        "status": ERROR,
+        "summary": f"could not run: {kind}{error}",
+        "check": check,
+        "columns": [],
+        "more_columns": 0,
+        "drifted": [],
+        **more,
     }
 
 

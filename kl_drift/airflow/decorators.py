@@ -16,6 +16,7 @@ from airflow.sdk.bases.decorator import (
 )
 from airflow.sdk.definitions.context import context_merge
 
+from kl_drift.airflow import _check
 from kl_drift.airflow._arguments import as_named, as_text
 from kl_drift.airflow._summary import Summary
 from kl_drift.airflow.exceptions import mistakes_not_retried
@@ -56,14 +57,21 @@ class _DriftCheckDecoratedOperator(DecoratedOperator, DriftCheckOperator):
 
     def execute(self, context: Context) -> Summary:
         """Call the function, and check what it returns."""
+        try:
+            arguments = self._called(context)
+        except Exception as error:
+            _check.tell_failure(self, error, context)
+            raise
+        for name, value in arguments.items():
+            setattr(self, name, as_named(value) if name in _SOURCES else as_text(value))
+        return DriftCheckOperator.execute(self, context)
+
+    def _called(self, context: Context) -> dict[str, Any]:
         context_merge(context, self.op_kwargs)
         kwargs = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **kwargs)
         with mistakes_not_retried():
-            arguments = _arguments(returned)
-        for name, value in arguments.items():
-            setattr(self, name, as_named(value) if name in _SOURCES else as_text(value))
-        return DriftCheckOperator.execute(self, context)
+            return _arguments(returned)
 
 
 def _arguments(returned: Any) -> dict[str, Any]:

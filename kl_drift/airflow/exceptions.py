@@ -43,11 +43,24 @@ _MISTAKES = (
 )
 
 
-class DriftDetectedError(AirflowFailException):
+class _PlannedError(AirflowFailException):
+    """A failure that somebody asked for: its message is all there is to say.
+
+    Airflow logs a failure with all the frames through which it came, of which none is news here.
+    Its log writes the message first; with that the frames below Airflow's own are forgotten.
+    """
+
+    def __str__(self) -> str:
+        if self.__traceback__ is not None:
+            self.__traceback__.tb_next = None
+        return super().__str__()
+
+
+class DriftDetectedError(_PlannedError):
     """The data has drifted. The check itself went well, so the task fails without a retry."""
 
 
-class DriftUndecidedError(AirflowFailException):
+class DriftUndecidedError(_PlannedError):
     """Nobody can tell whether the data has drifted: too few rows. Not retried."""
 
 
@@ -55,7 +68,7 @@ class DriftMistakeError(AirflowFailException):
     """A mistake in a plan, a column or an argument; no retry can mend it."""
 
 
-class ExpectationsUnmetError(AirflowFailException):
+class ExpectationsUnmetError(_PlannedError):
     """Expectations of a checkpoint are not met. The task fails without a retry."""
 
 

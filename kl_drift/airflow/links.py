@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
 
-from kl_drift.airflow._reports import report_url
+from kl_drift.airflow._whereabouts import tab_path
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DriftReportLink(BaseOperatorLink):
-    """*Drift report*: the page of the report that the task saved; no link if it saved none."""
+    """*Drift report*: the tab with the report that the task saved; no link if there is none."""
 
     @property
     def name(self) -> str:
@@ -22,8 +22,12 @@ class DriftReportLink(BaseOperatorLink):
         return "Drift report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address of the page; Airflow keeps it when the task ends."""
-        found: Any = getattr(operator, "saved_report", "")
-        if not found:
-            return ""
-        return report_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
+        """Return the address of the tab, from Airflow's own on: Airflow keeps it, and may move.
+
+        Of a gate or a branch, that of the check which it is about.
+        """
+        linked: str = getattr(operator, "linked_report", "")
+        if linked or not getattr(operator, "saved_report", ""):
+            return linked
+        place: dict[str, Any] = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id}
+        return tab_path(place | {"task_id": ti_key.task_id, "map_index": ti_key.map_index})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
-from kl_drift.airflow._alerts import with_message
+from kl_drift.airflow._alerts import failure_of, with_message
 from kl_drift.airflow._summary import checked_summary
 from kl_drift.errors import UsageError
 
@@ -65,7 +65,7 @@ class DriftNotifier(BaseNotifier):
         """Deliver the message."""
         known: Mapping[str, Any] = context
         if "drift_message" not in known:
-            known = with_message(known, _reported(known))
+            known = with_message(known, _left_behind(known))
         worded = copy.copy(self.via)
         for name, template in (self._defaults() | self.words).items():
             setattr(worded, name, template)
@@ -80,13 +80,12 @@ class DriftNotifier(BaseNotifier):
         }
 
 
-def _reported(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the summary that the task itself left behind, for callbacks."""
+def _left_behind(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the summary that the task itself left, for callbacks; else that it could not run."""
     ti = context["ti"]
+    found = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
     try:
-        return checked_summary(ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index))
-    except UsageError as error:
-        raise UsageError(
-            f"task {ti.task_id} left no report to tell of; the check itself failed: "
-            f"{context.get('exception')}"
-        ) from error
+        return checked_summary(found)
+    except UsageError:
+        error = context.get("exception") or "nobody knows why; the log may"
+        return failure_of(f"{ti.dag_id}.{ti.task_id}", error, context)

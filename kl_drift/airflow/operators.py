@@ -11,12 +11,13 @@ Wherever an operator takes a snapshot or a profile, it takes a path, a URI
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from airflow.sdk import Asset, BaseBranchOperator, BaseOperator
 
-from kl_drift.airflow import _alerts, _lineage, _outcome, _plans, _work
+from kl_drift.airflow import _alerts, _check, _lineage, _outcome, _plans, _work
 from kl_drift.airflow._alerts import LOUD, Notifier
 from kl_drift.airflow._arguments import as_named, as_text, check_filled, check_stated
 from kl_drift.airflow._mapped import refuse_one_file
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
+    from kl_drift.plan.plan import Plan
     from kl_drift.snapshot import Snapshot
 
 Where: TypeAlias = "str | Mapping[str, Any] | Snapshot"
@@ -108,6 +110,14 @@ class FitReferenceOperator(BaseOperator):
             check_filled(self, FitReferenceOperator.template_fields)
             return _work.fit_reference(self, context)
 
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Tell OpenLineage what was read and written."""
+        return _lineage.facets(self)
+
+    def get_openlineage_facets_on_failure(self, ti: Any) -> Any:
+        """Tell the same of a task that failed."""
+        return _lineage.facets(self)
+
 
 class ScanSnapshotOperator(BaseOperator):
     """Count one snapshot, or one part of it, over the bins of a reference, and save the profile.
@@ -176,6 +186,14 @@ class ScanSnapshotOperator(BaseOperator):
             check_filled(self, ScanSnapshotOperator.template_fields)
             return _work.scan_snapshot(self, context)
 
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Tell OpenLineage what was read and written."""
+        return _lineage.facets(self)
+
+    def get_openlineage_facets_on_failure(self, ti: Any) -> Any:
+        """Tell the same of a task that failed."""
+        return _lineage.facets(self)
+
 
 class MergeProfilesOperator(BaseOperator):
     """Add up the profiles of parts to the profile of the whole, and save it.
@@ -233,6 +251,14 @@ class MergeProfilesOperator(BaseOperator):
             check_filled(self, MergeProfilesOperator.template_fields)
             return _work.merge_profiles(self, context)
 
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Tell OpenLineage what was read and written."""
+        return _lineage.facets(self)
+
+    def get_openlineage_facets_on_failure(self, ti: Any) -> Any:
+        """Tell the same of a task that failed."""
+        return _lineage.facets(self)
+
 
 class DriftCheckOperator(BaseOperator):
     """Check a snapshot against a reference: by a plan, or by what is said here.
@@ -269,7 +295,11 @@ class DriftCheckOperator(BaseOperator):
     notifiers : sequence of BaseNotifier
         Any of Airflow's. Their templates may use ``drift_report`` and ``drift_message``.
     notify_on : sequence of str
-        The statuses that are worth an alert.
+        What is worth an alert: statuses, ``error`` (the check could not run, and is not tried
+        again) and, with a history, ``recovered``. By default all but ``ok``.
+    remind_after : timedelta, optional
+        With a history: while a check stays as it was, it is told again only when so much time has
+        passed since it became so, and then every so often. By default at every run.
     report, html, profile : str, optional
         Where the report, the page and the current profile are written besides; by default as in
         the plan.
@@ -277,6 +307,10 @@ class DriftCheckOperator(BaseOperator):
         Where checks are recorded: a SQLite file or the URL of a database without a password.
     history_conn_id : str, optional
         The same as an Airflow connection: PostgreSQL, SQLite or ``kl_drift``.
+    history_required : bool
+        Whether a history that is down is an error also where the check can do without it: where
+        its reference is fixed and its limits are stated. By default the check goes on then, and
+        log and summary say that it was not recorded.
     pointer : Asset or str, optional
         Where :class:`PromoteReferenceOperator` keeps which profile is the reference now: an asset
         (Airflow 3.3), or a small JSON file. Until one was promoted, the reference is that of the
@@ -346,11 +380,13 @@ class DriftCheckOperator(BaseOperator):
         on_undecided: Action = "fail",
         notifiers: Sequence[Notifier] = (),
         notify_on: Collection[str] = LOUD,
+        remind_after: timedelta | None = None,
         report: str | None = None,
         html: str | None = None,
         profile: str | None = None,
         history: str | None = None,
         history_conn_id: str | None = None,
+        history_required: bool = False,
         pointer: Asset | str | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
@@ -367,15 +403,18 @@ class DriftCheckOperator(BaseOperator):
         self.on_drift = on_drift
         self.on_undecided = on_undecided
         self.notifiers = notifiers
-        self.notify_on = notify_on
+        self.notify_on = _alerts.checked_events(notify_on)
+        self.remind_after = remind_after
         self.report = as_text(report)
         self.html = as_text(html)
         self.profile = as_text(profile)
         self.history = as_text(history)
         self.history_conn_id = history_conn_id
+        self.history_required = history_required
         self.pointer = pointer if isinstance(pointer, Asset) else as_text(pointer)
         self.conn_id = conn_id
         self.saved_report = ""
+        self.plan_checked: Plan | None = None
         self.findings: Findings | None = None
         check_stated(self, DriftCheckOperator.template_fields)
         with mistakes_not_retried():
@@ -393,19 +432,23 @@ class DriftCheckOperator(BaseOperator):
 
     def execute(self, context: Context) -> Summary:
         """Check, save, tell, and let the status decide."""
-        with mistakes_not_retried():
-            check_filled(self, DriftCheckOperator.template_fields)
-            summary = _work.check_drift(self, context)
-        _alerts.alert(self.notifiers, summary, context, self.log, on=self.notify_on)
+        try:
+            with mistakes_not_retried():
+                check_filled(self, DriftCheckOperator.template_fields)
+                summary = _check.check_drift(self, context)
+        except Exception as error:
+            _check.tell_failure(self, error, context)
+            raise
+        _alerts.alert(self, summary, context, remind=self.remind_after)
         return _outcome.conclude(summary, self.on_drift, self.on_undecided)
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
         """Tell OpenLineage what was compared and found."""
-        return _lineage.facets(self.findings)
+        return _lineage.facets(self, self.findings)
 
     def get_openlineage_facets_on_failure(self, ti: Any) -> Any:
         """Tell the same of a task that failed because of what it found."""
-        return _lineage.facets(self.findings)
+        return _lineage.facets(self, self.findings)
 
 
 class DriftGateOperator(BaseOperator):
@@ -440,6 +483,7 @@ class DriftGateOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("report",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"report": "json"}
+    operator_extra_links = (DriftReportLink(),)
 
     def __init__(
         self,
@@ -456,7 +500,8 @@ class DriftGateOperator(BaseOperator):
         self.on_drift = on_drift
         self.on_undecided = on_undecided
         self.notifiers = notifiers
-        self.notify_on = notify_on
+        self.notify_on = _alerts.checked_events(notify_on)
+        self.linked_report = ""
         check_stated(self, ())
         with mistakes_not_retried():
             _outcome.check_actions(
@@ -470,7 +515,8 @@ class DriftGateOperator(BaseOperator):
                 on_drift=self.on_drift, on_undecided=self.on_undecided, notify_on=self.notify_on
             )
             summary = _outcome.taken_over(self.report, context, self.log)
-        _alerts.alert(self.notifiers, summary, context, self.log, on=self.notify_on)
+        self.linked_report = summary.get("link", "")
+        _alerts.alert(self, summary, context)
         return _outcome.conclude(summary, self.on_drift, self.on_undecided)
 
 
@@ -499,6 +545,7 @@ class DriftBranchOperator(BaseBranchOperator):
 
     template_fields: Sequence[str] = ("report", "if_ok", "if_warn", "if_undecided", "if_drift")
     template_fields_renderers: ClassVar[dict[str, str]] = {"report": "json"}
+    operator_extra_links = (DriftReportLink(),)
 
     def __init__(
         self,
@@ -520,14 +567,15 @@ class DriftBranchOperator(BaseBranchOperator):
     def choose_branch(self, context: Context) -> str | Sequence[str]:
         """Return the tasks to go on with."""
         with mistakes_not_retried():
-            status = _outcome.taken_over(self.report, context, self.log)["status"]
+            summary = _outcome.taken_over(self.report, context, self.log)
+        self.linked_report = summary.get("link", "")
         chosen = {
             "ok": self.if_ok,
             "warn": self.if_ok if self.if_warn is None else self.if_warn,
             "undecided": self.if_drift if self.if_undecided is None else self.if_undecided,
             "drift": self.if_drift,
         }
-        return chosen[status]
+        return chosen[summary["status"]]
 
 
 class PromoteReferenceOperator(BaseOperator):
@@ -592,6 +640,14 @@ class PromoteReferenceOperator(BaseOperator):
         with mistakes_not_retried():
             check_filled(self, PromoteReferenceOperator.template_fields)
             return _work.promote_reference(self, context)
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Tell OpenLineage what was read and written."""
+        return _lineage.facets(self)
+
+    def get_openlineage_facets_on_failure(self, ti: Any) -> Any:
+        """Tell the same of a task that failed."""
+        return _lineage.facets(self)
 
 
 def _with_inlet(kwargs: dict[str, Any], pointer: Asset | str | None) -> dict[str, Any]:

@@ -23,7 +23,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "Great Expectations", "tags": ["software"]},
         ],
         "operators": [
-            {"integration-name": _INTEGRATION, "python-modules": [f"{_HERE}.operators"]},
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [f"{_HERE}.operators", f"{_HERE}.retention"],
+            },
             {"integration-name": "Great Expectations", "python-modules": [f"{_HERE}.checkpoint"]},
         ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": [f"{_HERE}.hooks"]}],
@@ -54,6 +57,29 @@ _SETTINGS: dict[str, Any] = {
             "type": "string",
             "example": "s3://drift_store@monitoring/reports",
             "default": "{AIRFLOW_HOME}/kl_drift",
+        },
+        "column_metrics": {
+            "description": "Whether checks send a gauge for each column, besides those of the "
+            "check.",
+            "version_added": "0.1.0",
+            "type": "boolean",
+            "example": "True",
+            "default": "False",
+        },
+        "history": {
+            "description": "The history that the page of all checks reads: a SQLite file that the "
+            "API server can reach. Empty, and no history_conn_id: there is no page.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "/data/drift/history.sqlite",
+            "default": "",
+        },
+        "history_conn_id": {
+            "description": "The same as a connection: postgres, sqlite or kl_drift.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "drift_history",
+            "default": "",
         },
     },
 }

@@ -1,6 +1,6 @@
 """The history: what was ever counted, found and acknowledged, in a SQL database.
 
-Knows three tables to which rows are only ever added, and what can be asked of them. Has never heard
+Knows four tables to which rows are only ever added, and what can be asked of them. Has never heard
 of snapshots, of limits, of how a number was computed or of which database it is.
 
 Every addition is one transaction, and the digest of its content is its key: adding again what is
@@ -27,7 +27,9 @@ from kl_drift.errors import (
     UsageError,
     did_you_mean,
 )
+from kl_drift.history import runs
 from kl_drift.history.database import Database, Migration, now
+from kl_drift.history.runs import Run
 from kl_drift.judging.policy import Status
 from kl_drift.judging.report import Report
 
@@ -76,6 +78,7 @@ _MIGRATIONS: tuple[Migration, ...] = (
             UNIQUE (check_name, digest)
         )""",
     ),
+    runs.MIGRATION,
 )
 """What makes version n + 1 of the tables of version n; a migration once released stays as it is."""
 
@@ -290,7 +293,14 @@ class History:
         """Forget a history in memory; others hold nothing open."""
         self._database.close()
 
-    def add(self, check: str, profile: Profile, report: Report) -> bool:
+    def add(
+        self,
+        check: str,
+        profile: Profile,
+        report: Report,
+        *,
+        place: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Record what a check counted and found, both or nothing.
 
         Parameters
@@ -301,11 +311,14 @@ class History:
             Of the current snapshot.
         report : Report
             What was found in it.
+        place : mapping, optional
+            Where it ran, as plain values: for those who look the run up.
 
         Returns
         -------
         bool
-            Whether anything was new; the same profile and findings are recorded once.
+            Whether anything was new; the same profile and findings are recorded once, and so is
+            the same place where they were found.
 
         Raises
         ------
@@ -323,7 +336,61 @@ class History:
             )
         counted = _profile_row(check, profile, report.current.source)
         found = _report_row(check, counted["digest"], report)
-        return self._database.add((_ADD_PROFILE, counted), (_ADD_REPORT, found)) > 0
+        run = runs.judged_row(counted, found, report, place)
+        added = ((_ADD_PROFILE, counted), (_ADD_REPORT, found), (runs.ADD, run))
+        return self._database.add(*added) > 0
+
+    def add_failure(self, check: str, said: str, *, place: Mapping[str, Any] | None = None) -> None:
+        """Record that a check could not judge, and why.
+
+        Parameters
+        ----------
+        check : str
+            The name of the check, the same each time.
+        said : str
+            Why, for a person.
+        place : mapping, optional
+            Where it ran, as plain values.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be written.
+        """
+        created = now()
+        moment = _moment(created, "created")
+        row = runs.failed_row(check, said, created=created, moment=moment, place=place)
+        self._database.add((runs.ADD, row))
+
+    def runs(self, *, last: int | None = None) -> tuple[Run, ...]:
+        """Return the latest runs of every check, oldest first, without what they found by column.
+
+        Parameters
+        ----------
+        last : int, optional
+            Only so many of each check.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be read.
+        """
+        return runs.read_runs(self._database, "", before=_ANY, last=_limit(last), columns=False)
+
+    def runs_of(self, check: str, *, last: int | None = None) -> tuple[Run, ...]:
+        """Return the latest runs of a check, oldest first, with what they found in each column.
+
+        What the report of a run alone knows of its columns, since an older kl-drift recorded it, is
+        ``None``.
+        """
+        return runs.read_runs(self._database, check, before=_ANY, last=_limit(last), columns=True)
+
+    def runs_before(self, check: str, profile: Profile, *, last: int) -> tuple[Run, ...]:
+        """Return what was said of a check before a profile, oldest first; nothing of itself."""
+        before = self._place(check, profile)["before"]
+        digest = profile_to_dict(profile)["digest"]
+        found = runs.read_runs(self._database, check, before=before, last=last, columns=False)
+        return tuple(each for each in found if each.profile != digest)
 
     def profiles(
         self,

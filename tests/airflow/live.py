@@ -85,6 +85,11 @@ class Live:
             for line in lines
         )
 
+    def frames(self, run: str, task: str, attempt: int = 1) -> list[int]:
+        """Return how many frames each error of a task's log shows."""
+        lines = self.ask("GET", f"{run}/taskInstances/{task}/logs/{attempt}")["content"]
+        return [len(each["frames"]) for line in lines for each in line.get("error_detail") or ()]
+
     def xcom(self, run: str, task: str, part: int = -1) -> Any:
         """Return what a task returned, or one of its mapped parts."""
         entry = f"{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from email.message import Message
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from live import Live, airflow, free_port
@@ -62,6 +63,7 @@ def its_log_and_xcom_say_what_drifted(live: Live, run: str) -> None:
     log = live.log(run, "check")
     assert re.search(r"drift +air_time +0\.\d+", log)
     assert "DriftDetectedError: drift_found.check: drift: 1 of 3 columns drifted" in log
+    assert live.frames(run, "check") == [1], "a planned failure is no matter of frames"
     summary = live.xcom(run, "check")
     assert summary["status"] == "drift"
     assert summary["drifted"] == ["air_time"]
@@ -69,11 +71,15 @@ def its_log_and_xcom_say_what_drifted(live: Live, run: str) -> None:
 
 def the_report_is_for_those_who_are_logged_in(live: Live, run: str) -> None:
     links = live.ask("GET", f"{run}/taskInstances/check/links")["extra_links"]
-    link = links["Drift report"]
-    page = live.client.get(link)
+    dag, run_id = run.removeprefix("dags/").split("/dagRuns/")
+    tab = f"dags/{dag}/runs/{quote(run_id, safe='')}/tasks/check/plugin/drift"
+    assert links["Drift report"] == tab
+    there = f"{live.url}/kl_drift/reports/{dag}/{quote(run_id, safe='')}/check/-1"
+    page = live.client.get(there)
     assert page.status_code == 200, page.text
     assert "air_time" in page.text
-    assert httpx.get(link).status_code == 401
+    assert f'href="/{tab}"' in page.text, "the way back"
+    assert httpx.get(there).status_code == 401
 
 
 def mail_and_post_say_what_drifted(
@@ -83,7 +89,8 @@ def mail_and_post_say_what_drifted(
     assert mail["To"] == "data@example.org"
     assert "air_time" in str(mail["Subject"])
     body = b"".join(part.get_payload(decode=True) or b"" for part in mail.walk()).decode()
-    assert "/kl_drift/reports/drift_found/" in body
+    assert "/dags/drift_found/runs/" in body
+    assert "/tasks/check/plugin/drift" in body
     (post,) = [each for each in posts if "drift_found" in each["title"]]
     assert "air_time: KL" in post["message"]
 
