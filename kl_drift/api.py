@@ -168,7 +168,10 @@ def compare(
     current = as_profile(current)
     if isinstance(reference, Profile):
         if columns is not None or pairs:
-            raise UsageError("columns and pairs are chosen when the reference is fitted: fit again")
+            raise UsageError(
+                "columns and pairs (--columns, --pairs) cannot change a saved profile; fit the "
+                "reference again with them"
+            )
     else:
         reference = fit(reference, columns=columns, pairs=pairs, progress=progress)
     if not isinstance(current, Profile):
@@ -216,11 +219,13 @@ def closest_reference(
         If there is no reference.
     """
     if not references:
-        raise UsageError("give at least one reference, by name")
+        raise UsageError("closest needs at least one reference, by name")
     sides = {name: as_profile(each) for name, each in references.items()}
     known = [each for each in sides.values() if isinstance(each, Profile)]
     if known and columns is not None:
-        raise UsageError("columns are chosen when the reference is fitted; fit it again")
+        raise UsageError(
+            "columns (--columns) cannot change a saved profile; fit the reference again with them"
+        )
     if not known:
         first = next(iter(sides))
         known = [fit(sides[first], columns=columns, progress=progress)]
@@ -350,7 +355,7 @@ def examine(
     """
     if current is None and (current := plan.current) is None:
         raise PlanError(
-            f"{plan.path}: names no current snapshot; add  current:  or give current= (--current)"
+            f"{plan.path}: names no current snapshot; add  current:  to the plan, or pass --current"
         )
     current = as_profile(current)
     as_of = _day_of(plan, current, as_of)
@@ -371,12 +376,16 @@ def _day_of(plan: Plan, current: Profile | Readable, stated: str) -> str:
     """Return the moment that the current snapshot stands for; empty where nobody says."""
     own = current.as_of if isinstance(current, Profile) else _as_of(current)
     if own and stated and own != stated:
-        raise UsageError(f"as_of {stated}: the current snapshot says that it is of {own}")
+        raise UsageError(
+            f"as_of {stated}: the current snapshot says it stands for {own}; give one of them"
+        )
     as_of = own or stated
     try:
         datetime.fromisoformat(as_of or "2013-02-28")
     except ValueError:
-        raise UsageError(f"as_of {as_of!r} is no moment; write it like 2013-02-28") from None
+        raise UsageError(
+            f"as_of {as_of!r} is not a date or time; write it like 2013-02-28"
+        ) from None
     if plan.choice and plan.choice.needs_as_of and not as_of:
         raise PlanError(
             f"{plan.path}: reference.choose: {plan.choice.kind} needs the day that the current "

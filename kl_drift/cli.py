@@ -68,50 +68,66 @@ SchemaKind = Literal["plan", "profile", "report", "limits"]
 
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="KEY=VALUE", help="Only this hive partition; repeatable."),
+    typer.Option("--where", metavar="KEY=VALUE", help="Read only this hive partition. Repeatable."),
 ]
 Columns = Annotated[
     str | None,
-    typer.Option(help="Names or patterns, separated by commas: [cyan]'dep_*,carrier'[/cyan]."),
+    typer.Option(
+        help="Judge these columns: names or patterns, as in [cyan]'dep_*,carrier'[/cyan]."
+    ),
 ]
 Together = Annotated[
     str | None,
     typer.Option(
-        help="Columns to judge together as well: [cyan]dep_delay:distance,carrier:origin[/cyan]."
+        help="Judge these pairs together, too: [cyan]dep_delay:distance,carrier:origin[/cyan]."
     ),
 ]
 OutFile = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the screen."),
+    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to the screen."),
 ]
 OutName = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="FILE", help="Where to save the profile; may be a URI."),
+    typer.Option("--output", "-o", metavar="FILE", help="Save the profile here: a path or a URI."),
 ]
-ReportFormat = Annotated[Format, typer.Option("--format", "-f", help="How to write the report.")]
+ReportFormat = Annotated[Format, typer.Option("--format", "-f", help="The format of the report.")]
 
 
 @app.command(epilog="kl-drift compare --reference flights/month=01 --current flights/month=02")
 def compare(
     *,
-    reference: Annotated[str, typer.Option(metavar="A", help="A snapshot or a saved profile.")],
-    current: Annotated[str, typer.Option(metavar="B", help="A snapshot or a saved profile.")],
+    reference: Annotated[
+        str, typer.Option(metavar="A", help="The reference: a snapshot or a saved profile.")
+    ],
+    current: Annotated[
+        str, typer.Option(metavar="B", help="The current snapshot, or its saved profile.")
+    ],
     columns: Columns = None,
     pairs: Together = None,
     reference_where: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Only this partition of A; repeatable."),
+        typer.Option(metavar="KEY=VALUE", help="Read only this partition of A. Repeatable."),
     ] = None,
     current_where: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Only this partition of B; repeatable."),
+        typer.Option(metavar="KEY=VALUE", help="Read only this partition of B. Repeatable."),
     ] = None,
-    warn: Annotated[float | None, typer.Option(help="KL in nats that is a warning.")] = None,
-    drift: Annotated[float | None, typer.Option(help="KL in nats that is a drift.")] = None,
+    warn: Annotated[
+        float | None, typer.Option(help="Warn above this KL, in nats.", show_default="0.02")
+    ] = None,
+    drift: Annotated[
+        float | None,
+        typer.Option(help="Call it drift above this KL, in nats.", show_default="0.05"),
+    ] = None,
     rule: Annotated[
-        RuleName, typer.Option(help="gates: limits count despite noise; point: KL as it is.")
+        RuleName,
+        typer.Option(
+            help="gates: chance must not explain what is above a limit; point: KL itself counts."
+        ),
     ] = RuleName.GATES,
-    smoothing: Annotated[str, typer.Option(help="jeffreys, laplace or none.")] = "jeffreys",
+    smoothing: Annotated[
+        str, typer.Option(help="How counts become probabilities: jeffreys, laplace or none.")
+    ] = "jeffreys",
     format: ReportFormat = Format.TABLE,  # noqa: A002 - typer takes the option's name from it
     output: OutFile = None,
 ) -> None:
@@ -138,18 +154,19 @@ def check(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan's YAML file.")],
     *,
     current: Annotated[
-        str | None, typer.Option(metavar="B", help="A snapshot or profile instead of the plan's.")
+        str | None,
+        typer.Option(metavar="B", help="Check this snapshot or profile, not the plan's."),
     ] = None,
     current_where: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Only this partition of it; repeatable."),
+        typer.Option(metavar="KEY=VALUE", help="Read only this partition of B. Repeatable."),
     ] = None,
     as_of: Annotated[
-        str, typer.Option(metavar="MOMENT", help="What it stands for, such as 2013-02-28.")
+        str, typer.Option(metavar="MOMENT", help="The date or time it stands for: 2013-02-28.")
     ] = "",
     values: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Fills {{ KEY }} in the plan; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Fill {{ KEY }} in the plan. Repeatable."),
     ] = None,
     format: ReportFormat = Format.TABLE,  # noqa: A002 - typer takes the option's name from it
     output: OutFile = None,
@@ -179,15 +196,17 @@ def check(
     epilog="kl-drift closest may.json --reference winter=jan.json --reference summer=jul.json"
 )
 def closest(
-    current: Annotated[str, typer.Argument(metavar="CURRENT", help="A snapshot or profile.")],
+    current: Annotated[
+        str, typer.Argument(metavar="CURRENT", help="The snapshot, or its profile.")
+    ],
     *,
     reference: Annotated[
         list[str],
-        typer.Option(metavar="NAME=A", help="A snapshot or a saved profile, named; repeatable."),
+        typer.Option(metavar="NAME=A", help="A reference and its name. Repeatable."),
     ],
     where: Where = None,
     columns: Columns = None,
-    confidence: Annotated[float, typer.Option(help="Of all intervals together.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="How sure all intervals together are.")] = 0.95,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell which of several references a snapshot resembles most, or that it is a tie.
@@ -213,7 +232,7 @@ def closest(
 
 @app.command(epilog="kl-drift fit flights/month=01 -o reference.json")
 def fit(
-    snapshot: Annotated[str, typer.Argument(help="A file, folder, glob or URI.")],
+    snapshot: Annotated[str, typer.Argument(help="The reference: a file, folder, glob or URI.")],
     output: OutName,
     columns: Columns = None,
     pairs: Together = None,
@@ -236,7 +255,7 @@ def fit(
 
 @app.command(epilog="kl-drift scan flights/month=02 --like reference.json -o february.json")
 def scan(
-    snapshot: Annotated[str, typer.Argument(help="A file, folder, glob or URI.")],
+    snapshot: Annotated[str, typer.Argument(help="The snapshot: a file, folder, glob or URI.")],
     like: Annotated[str, typer.Option(metavar="PROFILE", help="The saved reference profile.")],
     output: OutName,
     where: Where = None,
@@ -254,11 +273,11 @@ def scan(
 
 @app.command(epilog="kl-drift merge part-1.json part-2.json -o whole.json")
 def merge(
-    profiles: Annotated[list[str], typer.Argument(help="Saved profiles over the same bins.")],
+    profiles: Annotated[list[str], typer.Argument(help="The saved profiles of the parts.")],
     output: OutName,
     *,
     repeated: Annotated[
-        bool, typer.Option("--repeated", help="Count a part again that is given twice.")
+        bool, typer.Option("--repeated", help="Count a part twice that is given twice.")
     ] = False,
 ) -> None:
     """Merge the profiles of parts into the profile of the whole, exactly."""
@@ -279,25 +298,27 @@ def calibrate(
     ],
     *,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Where to save the limits.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="Save the limits here (….json).")
     ],
     leave_out: Annotated[
         list[str] | None,
-        typer.Option(metavar="SNAPSHOT", help="An incident that is not normal; repeatable."),
+        typer.Option(metavar="SNAPSHOT", help="Leave out this incident. Repeatable."),
     ] = None,
     values: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Fills {{ KEY }} in the plan; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Fill {{ KEY }} in the plan. Repeatable."),
     ] = None,
 ) -> None:
-    """Learn limits from past snapshots, and say what they would have said of each."""
+    """Learn limits from past snapshots, and show which of those they would have flagged."""
     from kl_drift import api
     from kl_drift.artefact import is_profile_path, save
     from kl_drift.plan.plan import LEARNED_LIMITS, load_plan
     from kl_drift.render.limits import limits_to_text
 
     if not is_profile_path(output):
-        raise UsageError(f"--output {output}: a file of limits has a name that ends in .json")
+        raise UsageError(
+            f"--output {output}: limits are saved as JSON; give a name that ends in .json"
+        )
     loaded = load_plan(plan, values=dict(_pairs("--set", values)))
     kept = {what: where for what, where in loaded.reads.items() if what != LEARNED_LIMITS}
     _refuse_overwriting(output, kept | {f"the past snapshot {each}": each for each in snapshots})
@@ -313,10 +334,12 @@ def calibrate(
 @app.command(epilog="kl-drift history flights.sqlite --check flights")
 def history(
     location: Annotated[str, typer.Argument(metavar="HISTORY", help="A SQLite file or a URL.")],
-    check: Annotated[str | None, typer.Option(help="The check; all are listed without it.")] = None,
+    check: Annotated[
+        str | None, typer.Option(help="The check's name. Without it, checks are listed.")
+    ] = None,
     last: Annotated[int, typer.Option(min=1, help="How many reports to list.")] = 30,
 ) -> None:
-    """List what a history has recorded, oldest first."""
+    """List the reports of a check, oldest first, or the checks of a history."""
     from kl_drift.history.record import History
 
     record = History.open(location, create=False)
@@ -331,10 +354,10 @@ def history(
 @app.command(epilog="kl-drift acknowledge flights.sqlite flights 2013-02-08 --note 'storm Nemo'")
 def acknowledge(
     location: Annotated[str, typer.Argument(metavar="HISTORY", help="A SQLite file or a URL.")],
-    check: Annotated[str, typer.Argument(help="The check.")],
-    snapshot: Annotated[str, typer.Argument(help="Its label, as_of, or 8 digits of its digest.")],
-    note: Annotated[str, typer.Option(help="What happened.")],
-    by: Annotated[str, typer.Option(help="Who says so.", envvar="USER")] = "",
+    check: Annotated[str, typer.Argument(help="The name of the check.")],
+    snapshot: Annotated[str, typer.Argument(help="Its label, date (as_of), or digest.")],
+    note: Annotated[str, typer.Option(help="What happened, in a few words.")],
+    by: Annotated[str, typer.Option(help="Your name.", envvar="USER")] = "",
 ) -> None:
     """Acknowledge an incident, so that limits are not learned from it."""
     from kl_drift.history.record import History
@@ -360,7 +383,8 @@ def init(
 
 @app.command(epilog="kl-drift schema plan -o plan.schema.json")
 def schema(
-    kind: Annotated[SchemaKind, typer.Argument(help="Of what.")], output: OutFile = None
+    kind: Annotated[SchemaKind, typer.Argument(help="Which schema to print.")],
+    output: OutFile = None,
 ) -> None:
     """Print the JSON Schema of plans, profiles, reports or learned limits."""
     _write_text(json.dumps(_schema(kind), indent=2, ensure_ascii=False) + "\n", output)
@@ -518,7 +542,9 @@ def _check_profile_name(output: str) -> None:
     from kl_drift.artefact import is_profile_path
 
     if not is_profile_path(output):
-        raise UsageError(f"--output {output}: a saved profile's name ends in .json")
+        raise UsageError(
+            f"--output {output}: profiles are saved as JSON; give a name that ends in .json"
+        )
 
 
 def _refuse_overwriting(output: str | Path | None, inputs: Mapping[str, str]) -> None:

@@ -135,6 +135,11 @@ class MissingExtraError(KLDriftError, ImportError):
         super().__init__(f"{purpose} needs an extra: run  pip install 'kl-drift[{extra}]'")
 
 
+def first_line(error: object) -> str:
+    """Return the first line of what a library says: an error is one line, whatever follows it."""
+    return str(error).partition("\n")[0].rstrip(".: ")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, or nothing."""
     near = get_close_matches(name, list(known), n=1, cutoff=0.6)

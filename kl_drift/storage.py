@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from kl_drift.errors import KLDriftError, SnapshotUnreadableError, UsageError, did_you_mean
+from kl_drift.errors import (
+    KLDriftError,
+    SnapshotUnreadableError,
+    UsageError,
+    did_you_mean,
+    first_line,
+)
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -33,6 +39,7 @@ _QUERY = re.compile(r"\?(?=[^/?=]+=)")  # any other question mark belongs to a g
 _SECRET = re.compile(r"(?i)(password|passwd|secret|token|key)[^=&]*=")
 _S3 = ("s3", "s3a", "s3n")
 _GS = ("gs", "gcs")
+_ARROW = ("abfs", "abfss", "hdfs", "viewfs", "mock")  # opened by Arrow, from their URI
 _TRUE = ("true", "yes", "1")
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _S3_OPTIONS = (
@@ -147,8 +154,8 @@ def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple
         raise
     except (ArrowException, OSError, TypeError, ValueError) as error:
         raise SnapshotUnreadableError(
-            f"cannot open {redacted(location)!r}: {_without_secrets(error, location, options)}; "
-            "check the URI and options"
+            f"cannot open {redacted(location)!r}: "
+            f"{first_line(_without_secrets(error, location, options))}; check the URI and options"
         ) from None  # the cause may print the options
 
 
@@ -167,6 +174,11 @@ def _opened(location: str, options: dict[str, str]) -> tuple[fs.FileSystem, str]
         )
     if uri and uri.scheme == "file":
         return fs.LocalFileSystem(), _local_path(location)
+    if uri and uri.scheme not in _ARROW:
+        raise SnapshotUnreadableError(
+            f"cannot open {redacted(location)!r}: kl-drift has no reader for {uri.scheme}://; use "
+            "s3://, gs://, abfs:// (Azure), hdfs://, file:// or a local path"
+        )
     if uri:
         opened: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(location)
         return opened

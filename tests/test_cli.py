@@ -180,7 +180,10 @@ def test_schema_prints_a_valid_schema(kind: str) -> None:
         ([*COMPARE, FEBRUARY, "--smoothing", "jefreys"], "jeffreys"),
         ([*COMPARE, FEBRUARY, "--warn", "1"], "expected 0 < warn ≤ drift"),
         (["merge", "x.json", "-o", "y.json"], "no profile at x.json"),
-        (["fit", JANUARY, "-o", "jan.parquet"], "a saved profile's name ends in .json"),
+        (
+            ["fit", JANUARY, "-o", "jan.parquet"],
+            "profiles are saved as JSON; give a name that ends in .json",
+        ),
         (["check", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )

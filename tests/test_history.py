@@ -504,7 +504,9 @@ def test_a_name_that_several_profiles_go_by_is_refused_with_their_digests(
     for number in (1, 2):
         profile, _ = day(number)
         history.add(check, profile, report_of(profile, "latest"))
-    with pytest.raises(UsageError, match="2 profiles go by 'latest'; give the digest") as caught:
+    with pytest.raises(
+        UsageError, match="2 profiles are called 'latest'; give the digest"
+    ) as caught:
         history.acknowledge(check, "latest", note="snow", by="ann")
     for number in (1, 2):
         digest = profile_to_dict(day(number)[0])["digest"]
@@ -515,9 +517,9 @@ def test_a_name_that_several_profiles_go_by_is_refused_with_their_digests(
 @pytest.mark.parametrize(
     ("which", "message"),
     [
-        ("2013-02-10", r"no profile goes by '2013-02-10'.* Did you mean '2013-02-01'\?"),
+        ("2013-02-10", r"no profile is called '2013-02-10'.* Did you mean '2013-02-01'\?"),
         ("dya=1", r"Did you mean 'day=1'\?"),
-        ("", "no profile goes by ''"),
+        ("", "no profile is called ''"),
         (profile_to_dict(day(1)[0])["digest"][:7], "at least 8 characters of a digest"),
     ],
 )
@@ -542,13 +544,13 @@ def test_an_unknown_check_is_answered_with_the_nearest(database: Database) -> No
 
 def test_arguments_that_make_no_sense_are_refused(history: History) -> None:
     profile, report = day(1)
-    with pytest.raises(UsageError, match="a check needs a name"):
+    with pytest.raises(UsageError, match="the check has no name"):
         history.add("", profile, report)
     with pytest.raises(UsageError, match="about 1,002 rows, the profile has 1,001"):
         history.add("flights", profile, day(2)[1])
-    with pytest.raises(UsageError, match="as_of 'yesterday' is no moment; write it like"):
+    with pytest.raises(UsageError, match="as_of 'yesterday' is not a date or time; write it like"):
         history.add("flights", replace(profile, as_of="yesterday"), report)
-    with pytest.raises(UsageError, match="before 'yesterday' is no moment"):
+    with pytest.raises(UsageError, match="before 'yesterday' is not a date or time"):
         history.profiles("flights", before="yesterday")
     with pytest.raises(UsageError, match="last: expected a positive number, got 0"):
         history.profiles("flights", last=0)

@@ -90,7 +90,7 @@ def test_all_are_counted_over_the_bins_of_a_saved_profile(tmp_path: Path) -> Non
         {"b": kd.scan(table(5, 1, 1), like=profile), "a": profile},
     )
     assert kd.closest_reference(table(3), references) == expected
-    with pytest.raises(UsageError, match="columns are chosen when the reference is fitted"):
+    with pytest.raises(UsageError, match="cannot change a saved profile"):
         kd.closest_reference(table(3), references, columns=["x"])
 
 

@@ -274,12 +274,12 @@ def test_what_is_no_pair_is_refused(pairs: Any, message: str) -> None:
 
 def test_the_name_of_a_pair_may_not_be_taken() -> None:
     rows = normals(100, 0, 1) | {"x × y": [1, 2] * 50}
-    with pytest.raises(PairError, match="'x × y' is the name of a column, too; rename that"):
+    with pytest.raises(PairError, match="'x × y' is also the name of a column; rename that column"):
         kd.fit(rows, pairs=[("x", "y")])
 
 
 def test_pairs_are_chosen_when_the_reference_is_fitted(reference: kd.Profile) -> None:
-    with pytest.raises(UsageError, match="chosen when the reference is fitted"):
+    with pytest.raises(UsageError, match="cannot change a saved profile"):
         kd.compare(normals(100, 0, 1), reference, pairs=[("x", "y")])
 
 

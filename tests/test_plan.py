@@ -269,7 +269,7 @@ MISTAKES = {
         "p.yaml:5: reference.where.month: expected text or a number or true or false or a list, "
         "got an empty list"),
     "no moment": ("version: 1\nreference:\n  path: a\n  as_of: 2013-02-31\n",
-        "p.yaml:4: reference.as_of: expected a moment such as 2013-02-28 or "
+        "p.yaml:4: reference.as_of: expected a date or time such as 2013-02-28 or "
         "2013-02-28T12:00:00+00:00, got '2013-02-31'"),
     "list without brackets": (_WITH_COLUMNS + "  include: dep_*\n",
         "p.yaml:4: columns.include: expected a list, got 'dep_*'; put it in brackets: [dep_*]"),
@@ -394,9 +394,9 @@ MISTAKES = {
         "p.yaml:2: character U+0001 cannot stand in YAML; "
         'write it in double quotes as "\\u0001"'),
     "half a character": ('version: 1\nreference: "\\ud800"\n',
-        "p.yaml:2: reference: holds half of a surrogate pair, which is no text"),
+        "p.yaml:2: reference: holds half of a surrogate pair, which is not valid text"),
     "half a character in a key": ('version: 1\nreference: {"\\ud800": a, path: b}\n',
-        "p.yaml:2: reference: holds half of a surrogate pair, which is no text"),
+        "p.yaml:2: reference: holds half of a surrogate pair, which is not valid text"),
     "alias in itself": ("version: 1\nreference: &a [*a]\n",
         "p.yaml: nested too deeply, or by an alias that holds itself; write the values out"),
     "depth": ("version: 1\nreference: " + "[" * 5000,

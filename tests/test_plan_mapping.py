@@ -93,7 +93,7 @@ def test_what_no_file_could_hold_is_refused():
     expected = "expected text, a number, true or false, a list or a mapping, got"
     wrong = {"reference": "a", "name": "half \ud800", "columns": {"include": {"x"}}}
     assert _mistakes(wrong) == [
-        f"{TASK}: name: holds half of a surrogate pair, which is no text",
+        f"{TASK}: name: holds half of a surrogate pair, which is not valid text",
         f"{TASK}: columns.include: {expected} set",
     ]
     assert _mistakes({"reference": b"a"}) == [f"{TASK}: reference: {expected} bytes"]

@@ -274,7 +274,9 @@ def test_age_where_there_is_no_moment() -> None:
 def test_a_moment_that_is_none_is_refused(tmp_path: Path, as_of: str) -> None:
     pq.write_table(moments(), tmp_path / "x.parquet")
     snapshot = Snapshot(path=str(tmp_path), as_of=as_of)
-    with pytest.raises(UsageError, match=f"as_of '{as_of}' is no moment; write it like 2013-02-28"):
+    with pytest.raises(
+        UsageError, match=f"as_of '{as_of}' is not a date or time; write it like 2013-02-28"
+    ):
         fit(snapshot, judge={"t": "age"})
 
 

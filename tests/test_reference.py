@@ -61,7 +61,7 @@ def test_a_choice_is_read_and_written(value: object, text: str) -> None:
     ("value", "said"),
     [
         ("prevoius", "got 'prevoius'. Did you mean 'previous'?"),
-        ("window", "window of how many snapshots? write window:7"),
+        ("window", "window needs a number of snapshots; write window:7"),
         ("window:x", "got 'window:x'"),
         ("window:0", "expected a count of 1 or more, got 0"),
         ({"window": True}, "expected a count of 1 or more, got True"),
@@ -381,7 +381,7 @@ def test_a_check_that_cannot_know_the_day_is_refused_before_anything_is_read(pla
     weekday = replace(plan({"same_weekday": 4}), reference=kd.Snapshot(path="nowhere"))
     with pytest.raises(PlanError, match=r"same_weekday needs the day .* --as-of 2013-02-28"):
         kd.check(weekday, current=table(1))
-    with pytest.raises(UsageError, match="as_of 'Friday' is no moment"):
+    with pytest.raises(UsageError, match="as_of 'Friday' is not a date or time"):
         kd.check(weekday, current=table(1), as_of="Friday")
     with pytest.raises(UsageError, match="as_of 2013-02-01: the current snapshot says"):
         kd.check(weekday, current=kd.Snapshot(path="x", as_of="2013-02-02"), as_of="2013-02-01")

@@ -243,7 +243,7 @@ def test_refuses_what_a_type_does_not_allow(selection, message):
 
 
 def test_refuses_what_is_judged_of_nothing_known():
-    with pytest.raises(UsageError, match="column 'at': judge 'month' is unknown; known: value, "):
+    with pytest.raises(UsageError, match="column 'at': cannot judge 'month' of it; known: value, "):
         chosen(judge={"at": ("month",)})
 
 

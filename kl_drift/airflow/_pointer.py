@@ -90,7 +90,9 @@ def _read_file(where: str, conn_id: str | None) -> Any:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ArtefactCorruptError(f"pointer {where}: no JSON ({error})") from error
+        raise ArtefactCorruptError(
+            f"pointer {where}: not valid JSON ({error}); promote a reference again"
+        ) from error
 
 
 def _shown(pointer: Any) -> str:

@@ -137,7 +137,7 @@ class Categories:
             raise BinsError(f"top must be at least 1, got {self.top}")
         for level in self.levels or ():
             if not level.isascii() and level.encode(errors="replace").decode() != level:
-                raise BinsError(f"level {level!r} is no text that can be written as UTF-8")
+                raise BinsError(f"level {level!r} cannot be written as UTF-8")
 
 
 Binning: TypeAlias = Quantiles | Uniform | Edges | Categories

@@ -155,7 +155,7 @@ def refuse_uncounted(
                 hint = did_you_mean(column, counted) or f" Counted are: {_abridged([*counted])}"
                 raise PairError(pair, f"{name!r}: no column {column!r} is counted.{hint}")
         if name in counted or name in reasons:
-            raise PairError(pair, f"{name!r} is the name of a column, too; rename that")
+            raise PairError(pair, f"{name!r} is also the name of a column; rename that column")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,7 +315,7 @@ def _wanted(
 ) -> Wanted:
     if how not in get_args(Aspect):
         raise UsageError(
-            f"column {name!r}: judge {how!r} is unknown; known: {', '.join(get_args(Aspect))}"
+            f"column {name!r}: cannot judge {how!r} of it; known: {', '.join(get_args(Aspect))}"
         )
     if family == "date" and how in ("hour", "age"):
         raise ColumnTypeError(

@@ -25,6 +25,7 @@ from kl_drift.errors import (
     SnapshotUnreadableError,
     UsageError,
     did_you_mean,
+    first_line,
 )
 from kl_drift.snapshot import Snapshot
 from kl_drift.storage import filesystem, redacted
@@ -186,7 +187,7 @@ def reachable(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException, UnicodeError) as error:
-        raise SnapshotUnreadableError(f"{name}: cannot be listed: {error}") from error
+        raise SnapshotUnreadableError(f"{name}: cannot be listed: {first_line(error)}") from error
 
 
 def _described(snapshot: Snapshot) -> str:

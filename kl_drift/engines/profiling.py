@@ -143,7 +143,8 @@ def _microseconds(as_of: str) -> int:
         moment = datetime.fromisoformat(as_of)
     except ValueError as error:
         raise UsageError(
-            f"as_of {as_of!r} is no moment; write it like 2013-02-28 or 2013-02-28T12:00:00+00:00"
+            f"as_of {as_of!r} is not a date or time; write it like 2013-02-28 or "
+            "2013-02-28T12:00:00+00:00"
         ) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

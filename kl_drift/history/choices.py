@@ -75,7 +75,7 @@ class ReferenceChoice:
             return value
         kind, count = _parted(value)
         if kind in _COUNTED and count is None:
-            raise UsageError(f"reference: {kind} of how many snapshots? write {kind}:7")
+            raise UsageError(f"reference: {kind} needs a number of snapshots; write {kind}:7")
         return cls(kind=kind, count=1 if count is None else count)  # type: ignore[arg-type]
 
     def __str__(self) -> str:

@@ -328,7 +328,9 @@ class History:
             If the check has no name, the report is of another profile, or ``as_of`` is no moment.
         """
         if not check:
-            raise UsageError("a check needs a name in the history")
+            raise UsageError(
+                "the check has no name; give it one, so that the history finds it again"
+            )
         if profile.rows != report.current.rows:
             raise UsageError(
                 f"check {check!r}: the report is about {report.current.rows:,} rows, the profile "
@@ -576,7 +578,7 @@ class History:
             If it cannot be written.
         """
         if not note or not by:
-            raise UsageError("an acknowledgement needs a note, why, and by, who says so")
+            raise UsageError("an acknowledgement needs a note (what happened) and a name (by)")
         profile = self._digest_of(check, which)
         row = {"check": check, "profile": profile, "note": note, "by": by}
         digest = canonical.digest(row)
@@ -619,12 +621,12 @@ class History:
         if not found:
             names = [day[key] for day in days for key in ("label", "as_of", "digest")]
             raise UsageError(
-                f"check {check!r}: no profile goes by {which!r}; give a label, an as_of or at "
+                f"check {check!r}: no profile is called {which!r}; give a label, an as_of or at "
                 f"least {_SHORTEST_PREFIX} characters of a digest.{did_you_mean(which, names)}"
             )
         shown = "; ".join(f"{day['digest'][:12]} ({day['as_of'] or day['label']})" for day in found)
         raise UsageError(
-            f"check {check!r}: {len(found)} profiles go by {which!r}; give the digest: {shown}"
+            f"check {check!r}: {len(found)} profiles are called {which!r}; give the digest: {shown}"
         )
 
     def _decoded(
@@ -698,7 +700,8 @@ def _moment(text: str, name: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{name} {text!r} is no moment; write it like 2013-02-28 or 2013-02-28T12:00:00+00:00"
+            f"{name} {text!r} is not a date or time; write it like 2013-02-28 or "
+            "2013-02-28T12:00:00+00:00"
         ) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

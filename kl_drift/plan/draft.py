@@ -24,9 +24,9 @@ from kl_drift.storage import is_uri
 _LONGEST = 80  # what is longer is cut in a comment, or not aligned
 
 _TEXT = """\
-# A plan for  kl-drift check: are the rows of today still like those of the reference?
+# A plan for  kl-drift check: do the rows of today still look like the reference?
 # Paths are relative to this file. In any text, "{{ month }}" is filled by --set month=2013-02 and
-# "${HOME}" from the environment; "{{ month:-2013-02 }}" says what to take where nothing is given.
+# "${HOME}" from the environment; "{{ month:-2013-02 }}" gives a default.
 version: 1
 
 # The rows known to be good; bins are fitted on them, once. Or a saved profile of them (….json).
@@ -40,16 +40,16 @@ columns:
   exclude: []         # names, or patterns such as dep_*
 <columns>
 
-# In nats: KL(current‖reference) is what a row of today costs more when it is coded for the
-# reference. A limit counts as exceeded where noise cannot be the reason; where noise alone could
-# reach `warn`, a column is undecided. `each` above may state other limits for single columns.
+# KL(current‖reference) in nats: 0 where nothing changed. A column is above a limit only where
+# chance cannot explain it; where there are too few rows to tell, it is undecided. `each` above may
+# state other limits for single columns.
 limits:
   warn: <warn>          # above: a warning. About a normal shift of 0.2 standard deviations
   drift: <drift>         # above: drift. About a normal shift of 0.32 standard deviations
   null_drift: <null_drift>    # KL of the share of nulls alone; above: drift
 
 # Each cell of the reference gets half a row more, so that no share is 0.
-# Others: laplace, none, {floor: 1.0e-4}
+# Others: laplace, none, {floor: 0.0001}
 smoothing: jeffreys
 
 # What a check writes, besides what it prints.

@@ -45,7 +45,7 @@ def _moment(text: str) -> str:
     try:
         datetime.fromisoformat(text)
     except ValueError:
-        expected = "a moment such as 2013-02-28 or 2013-02-28T12:00:00+00:00"
+        expected = "a date or time such as 2013-02-28 or 2013-02-28T12:00:00+00:00"
         raise ValueError(expected) from None
     return text
 
@@ -107,8 +107,8 @@ class SnapshotKeys(_Keys):
     )
     as_of: Annotated[str, AfterValidator(_moment)] = Field(
         default="",
-        description="The moment it stands for, ISO 8601: the age of timestamps is counted from it. "
-        "By default from the latest one in the column.",
+        description="The date or time that the snapshot stands for, ISO 8601. The age of "
+        "timestamps is counted from it; by default from the latest one in the column.",
         examples=["2013-02-28"],
     )
     options: Mapping[str, Scalar] = Field(
@@ -137,8 +137,8 @@ class ChooseKeys(_Keys):
     )
     closest: Annotated[Mapping[Name, Name | SnapshotKeys], Field(min_length=2)] | None = Field(
         default=None,
-        description="Named snapshots or saved profiles: the one that the current snapshot "
-        "resembles most. Needs no history.",
+        description="Several references by name, snapshots or saved profiles: the one that the "
+        "current snapshot resembles most is taken. Needs no history.",
         examples=[{"winter": "flights/month=2013-01", "summer": "flights/month=2013-07"}],
     )
 
@@ -148,11 +148,11 @@ class ReferenceKeys(SnapshotKeys):
 
     choose: Literal["previous", "same_month_last_year"] | ChooseKeys | None = Field(
         default=None,
-        description="What is compared with, from the history, over the bins of these rows: the "
-        "previous snapshot, {window: 7} the last seven, {same_weekday: 4} the last four of the "
-        "same weekday, or same_month_last_year. These rows themselves as long as there are too "
-        "few; acknowledged incidents are left out. Or {closest: …}, of some others the one that is "
-        "resembled most. By default always these rows.",
+        description="Which earlier snapshots of the history the current one is compared with, over "
+        "the bins of these rows: the previous one, {window: 7} the last seven, {same_weekday: 4} "
+        "the last four of the same weekday, or same_month_last_year. Acknowledged incidents are "
+        "left out; while the history is too short, these rows are taken. {closest: …} takes the "
+        "most similar of several other references. By default, always these rows.",
         examples=["previous", {"window": 7}],
     )
 
@@ -164,18 +164,18 @@ class LimitKeys(_Keys):
         default=_DEFAULTS.warn,
         gt=0,
         description="KL(current‖reference) in nats above which a column is a warning. "
-        "0.02 is about a normal shift of 0.2 standard deviations.",
+        "0.02 is what a normal shift of 0.2 standard deviations makes.",
     )
     drift: float = Field(
         default=_DEFAULTS.drift,
         gt=0,
-        description="KL(current‖reference) in nats above which it is a drift. "
-        "0.05 is about a normal shift of 0.32 standard deviations.",
+        description="KL(current‖reference) in nats above which a column is a drift. "
+        "0.05 is what a normal shift of 0.32 standard deviations makes.",
     )
     null_drift: float = Field(
         default=_DEFAULTS.null_drift,
         gt=0,
-        description="KL of the null flag alone, in nats, above which it is a drift.",
+        description="KL of the share of nulls alone, in nats, above which a column is a drift.",
     )
     rule: Rule = Field(
         default=_DEFAULTS.rule,
@@ -184,38 +184,41 @@ class LimitKeys(_Keys):
         "point: KL itself is compared, whatever the rows.",
     )
     confidence: float = Field(
-        default=_DEFAULTS.confidence, ge=0.5, lt=1, description="Of the lower confidence limit."
+        default=_DEFAULTS.confidence,
+        ge=0.5,
+        lt=1,
+        description="How sure the lower confidence limit of KL is.",
     )
     design_effect: float = Field(
         default=_DEFAULTS.design_effect,
         ge=1,
         description="How many rows carry the information of one independent row, "
-        "where rows come in clusters.",
+        "where rows come in groups, such as many of one customer.",
     )
     min_rows: int = Field(
         default=_DEFAULTS.min_rows,
         ge=0,
-        description="Fewer rows than this on either side decide nothing: undecided.",
+        description="With fewer rows than this on either side, a column is undecided.",
     )
     statistic: Statistic = Field(
         default=_DEFAULTS.statistic,
-        description="Of what warn and drift are limits: KL(current‖reference), its reverse, "
-        "Jeffreys' divergence (PSI), or Jensen–Shannon's.",
+        description="Which statistic warn and drift are limits of: KL(current‖reference), its "
+        "reverse, Jeffreys' divergence (PSI), or Jensen–Shannon's.",
     )
 
 
 class EachKeys(_Keys):
     """What is special about a column, or about those that fit a pattern."""
 
-    bins: AnyBins | None = Field(default=None, description="How it is binned.")
+    bins: AnyBins | None = Field(default=None, description="How the column is binned.")
     judge: Aspect | Annotated[tuple[Aspect, ...], Field(min_length=1)] | None = Field(
         default=None,
-        description="What is judged of a date or a timestamp, which move by construction: its "
-        "hour, weekday, age or value; one of them, or a list. For a column named in full.",
+        description="What is judged of a date or a timestamp, since dates always move: its hour, "
+        "weekday, age or value; one of them, or a list. Name the column in full.",
     )
     limits: LimitKeys | None = Field(
         default=None,
-        description="Its limits; those not stated are the plan's.",
+        description="The limits of the column; for those not stated, the plan's hold.",
         json_schema_extra={"examples": [{"drift": 0.08}]},
     )
 
@@ -250,8 +253,8 @@ class ColumnKeys(_Keys):
     )
     each: Mapping[str, EachKeys] = Field(
         default_factory=dict,
-        description="Columns that are treated in their own way, by name or pattern. A full name "
-        "goes before any pattern, and of patterns the first that fits is taken.",
+        description="Columns with settings of their own, by name or pattern. A full name "
+        "goes before any pattern; of several patterns the first that fits is taken.",
     )
 
 
@@ -289,15 +292,17 @@ class CalibrationKeys(_Keys):
         examples=["flights-limits.json"],
     )
     false_alarms: float = Field(
-        default=1.0, gt=0, description="How many are acceptable a month, over all columns."
+        default=1.0,
+        gt=0,
+        description="How many false alarms are acceptable a month, over all columns.",
     )
     checks_per_month: float = Field(
-        default=30.0, gt=0, description="How often the plan is checked."
+        default=30.0, gt=0, description="How often the plan is checked in a month."
     )
 
 
 class TrendKeys(_Keys):
-    """Slow ramps that no single snapshot shows, found in the history."""
+    """Slow drift that no single snapshot shows, found in the history."""
 
     snapshots: int = Field(
         default=20,
@@ -309,7 +314,7 @@ class TrendKeys(_Keys):
         default=0.2,
         gt=0,
         le=1,
-        description="Of the last snapshot in the weighted mean. With 0.2 about ten count.",
+        description="How much the last snapshot weighs in the mean; with 0.2 about ten count.",
     )
 
 
@@ -348,8 +353,8 @@ class PlanFile(_Keys):
     )
     trend: TrendKeys | None = Field(
         default=None,
-        description="Warn of slow ramps that no single snapshot shows, measured to the reference "
-        "itself, however another one is chosen. Needs a history; write {} for the defaults.",
+        description="Warn of slow drift that no single snapshot shows, measured against the "
+        "reference itself. Needs a history; {} takes the defaults.",
         examples=[{"snapshots": 20}],
     )
     columns: ColumnKeys = Field(

@@ -51,7 +51,7 @@ class _CoreLoader(yaml.SafeLoader):
 for _name, _pattern in _CORE.items():
     _CoreLoader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
 
-NO_TEXT = "holds half of a surrogate pair, which is no text"
+NO_TEXT = "holds half of a surrogate pair, which is not valid text"
 
 
 def read_yaml(
