@@ -19,6 +19,8 @@ from kl_drift.errors import BinsMismatchError, UsageError
 from kl_drift.history.record import History
 from kl_drift.judging.limits import MIN_SNAPSHOTS
 
+pytestmark = pytest.mark.slow  # a month of days by command line
+
 FLIGHTS = Path(__file__).parent.parent / "examples" / "flights"
 ROWS = 4_000
 

@@ -20,6 +20,8 @@ import pytest
 import kl_drift as kd
 from kl_drift.artefact import report_to_dict
 
+pytestmark = pytest.mark.slow  # each test starts a process
+
 FLIGHTS = Path(__file__).parent.parent / "examples" / "flights"
 CONFIGS = Path(__file__).parent.parent / "configs"
 JANUARY, FEBRUARY, MARCH = (str(FLIGHTS / f"month=2013-0{month}") for month in (1, 2, 3))

@@ -148,6 +148,7 @@ def furnished(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=name)
 def test_a_page_shows_what_its_code_prints(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -323,6 +324,7 @@ def measured() -> str:
     return "".join((DOCS / "explanation" / f"{page}.md").read_text("utf-8") for page in pages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 def test_the_tables_of_the_explanations_are_measured(
     make: ModuleType, measured: str, table: str

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # simulations
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "false_alarms.py"
 FOUND = json.loads((ROOT / "docs" / "figures" / "false_alarms.json").read_text("utf-8"))

@@ -11,6 +11,8 @@ import pytest
 import kl_drift as kd
 from kl_drift import errors
 
+pytestmark = pytest.mark.slow  # each test starts a process
+
 HEAVY = (
     "numpy", "pandas", "pyarrow", "scipy", "pydantic", "yaml", "rich", "typer", "sqlalchemy",
     "great_expectations",

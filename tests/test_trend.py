@@ -20,6 +20,8 @@ from kl_drift.render.html import render_html
 from kl_drift.render.markdown import to_markdown
 from kl_drift.render.terminal import to_text
 
+pytestmark = pytest.mark.slow  # simulations
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 FOUND = json.loads((ROOT / "docs" / "figures" / "trends.json").read_text(encoding="utf-8"))

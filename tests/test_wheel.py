@@ -11,6 +11,8 @@ import pytest
 
 from kl_drift.artefact import VERSIONS
 
+pytestmark = pytest.mark.slow  # builds and installs a wheel
+
 ROOT = Path(__file__).parent.parent
 FLIGHTS = ROOT / "examples" / "flights"
 

@@ -17,6 +17,8 @@ import pytest
 import kl_drift as kd
 from kl_drift.history.record import History
 
+pytestmark = pytest.mark.slow  # days of a year of flights
+
 ROOT = Path(__file__).parents[1]
 FOUND: list[dict[str, Any]] = json.loads((ROOT / "docs/figures/year.json").read_text("utf-8"))
 BY_DATE = {day["date"]: day for day in FOUND}

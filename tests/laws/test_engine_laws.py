@@ -24,6 +24,8 @@ from kl_drift.testing import EngineLaws
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+pytestmark = pytest.mark.slow  # every engine, databases included
+
 
 class TestPandas(EngineLaws):
     """Arrow's types in pandas."""
