@@ -129,7 +129,7 @@ def test_what_is_no_profile_is_handed_on(saved: Path) -> None:
 
 def test_columns_are_chosen_when_the_reference_is_fitted(saved: Path) -> None:
     for reference in (saved, load_profile(saved)):
-        with pytest.raises(UsageError, match="columns and pairs .* cannot change a saved profile"):
+        with pytest.raises(UsageError, match="cannot change a saved profile"):
             compare({"x": [1]}, reference, columns=["x"])
 
 

@@ -31,7 +31,7 @@ SECRET = "s3cr3t/with+signs"  # noqa: S105 - the server takes any
 ODD = "odd name=1/a b%20c#d.parquet"
 
 
-pytestmark = pytest.mark.usefixtures("no_aws")
+pytestmark = [pytest.mark.usefixtures("no_aws"), pytest.mark.slow]  # waits for a store that is down
 
 
 @pytest.fixture(scope="module")
