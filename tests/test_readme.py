@@ -7,9 +7,13 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from kl_drift.cli import _exit_code
+from kl_drift.judging.policy import Status
 
 pytestmark = pytest.mark.slow  # the demo checks a year
 
@@ -80,8 +84,8 @@ def test_both_commands_are_checked() -> None:
 
 def test_make_has_the_targets_that_the_readme_names() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = re.findall(r"`make (\w+)`|^make (\w+)$", README, re.MULTILINE)
-    assert len(named) == 4
+    named = re.findall(r"`make ([\w-]+)`|^make ([\w-]+)$", README, re.MULTILINE)
+    assert len(named) == 5
     for target in ("".join(pair) for pair in named):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
@@ -96,6 +100,23 @@ def test_the_plan_is_the_minimal_one_of_the_configs() -> None:
 def test_the_dag_is_part_of_one_that_runs() -> None:
     (shown,) = blocks("py")
     assert shown in (ROOT / "dags" / "drift_monthly.py").read_text(encoding="utf-8")
+
+
+def test_the_statuses_are_all_there_with_their_exit_codes() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (\d) \|$", README, re.MULTILINE)
+    assert {status: int(code) for status, code in rows} == {
+        status.value: _exit_code(status) for status in Status
+    }
+
+
+def test_what_is_installed_is_an_extra_that_there_is() -> None:
+    (shown,) = blocks("sh")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {each for some in re.findall(r"'\.\[(.+)\]'", shown) for each in some.split(",")}
+    assert named == {"report", "airflow", "alerts", "gx"}
+    assert named <= project["optional-dependencies"].keys()
+    assert project["requires-python"] == ">=3.11"
+    assert README.index("## Install") < README.index("## Two commands")
 
 
 def test_links_lead_somewhere() -> None:

@@ -175,7 +175,7 @@ def test_a_plan_names_its_smoothing(value, expected, text):
         ({"floor": 0}, "got 0"),
         ({"floor": 1.0}, "got 1.0"),
         ({"floor": math.nan}, "got nan"),
-        ({"floor": "1e-4"}, "YAML reads 1e-4 as text.* got '1e-4'"),
+        ({"floor": "1e-4"}, "a number above 0 and below 1.* got '1e-4'"),
     ],
 )
 def test_a_smoothing_that_is_none_is_a_usage_error(value, message):

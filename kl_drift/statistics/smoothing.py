@@ -81,8 +81,8 @@ class Smoothing:
                 raise UsageError(f"smoothing {self.method!r} takes no eps, got {self.eps!r}")
         elif not _is_share(self.eps):
             raise UsageError(
-                "smoothing 'floor' needs a number above 0 and below 1, such as {floor: 1.0e-4} "
-                f"(YAML reads 1e-4 as text), got {self.eps!r}"
+                "smoothing 'floor' needs a number above 0 and below 1, such as {floor: 0.0001}, "
+                f"got {self.eps!r}"
             )
 
     def __str__(self) -> str:
