@@ -11,6 +11,7 @@ from datetime import datetime
 from os import PathLike, fspath
 from typing import TypeAlias
 
+from kl_drift import versions
 from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, save
 from kl_drift.counts.binning import Binning, Categories
 from kl_drift.counts.profile import Profile
@@ -164,8 +165,7 @@ def compare(
         If the two profiles were counted over different bins.
     """
     method = parse_smoothing(smoothing)
-    reference = as_profile(reference)
-    current = as_profile(current)
+    current, reference = versions.resolve(as_profile(current), as_profile(reference))
     if isinstance(reference, Profile):
         if columns is not None or pairs:
             raise UsageError(
@@ -347,6 +347,8 @@ def examine(
 ) -> tuple[Profile, Report]:
     """Return what :func:`check` counts and finds, and write nothing: for those who write elsewhere.
 
+    But the profile of a lake table's version that is the reference is kept in the plan's history.
+
     Raises
     ------
     PlanError
@@ -359,12 +361,13 @@ def examine(
         )
     current = as_profile(current)
     as_of = _day_of(plan, current, as_of)
-    fixed = _reference_of(plan, progress)
+    history = History.open(plan.history) if plan.history else None
+    current, reference = versions.resolve(current, plan.reference)
+    fixed = _reference_of(plan, reference, history, progress)
     plan.check_columns(fixed.columns)
     if not isinstance(current, Profile):
         current = scan_profile(open_source(current), fixed, as_of, progress)
     current = replace(current, as_of=as_of)
-    history = History.open(plan.history) if plan.history else None
     candidates = _candidates(plan, fixed, progress)
     hindsight = look_back(plan, fixed, current, history, candidates)
     return current, _judge(
@@ -459,7 +462,7 @@ def calibrate(
     """
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
-    reference = _reference_of(plan, progress)
+    reference = _reference_of(plan, plan.reference, None, progress)
     past = [_like(profile, reference, progress) for profile in map(as_profile, snapshots)]
     if len(past) - len(leave_out) < MIN_SNAPSHOTS:
         raise UsageError(
@@ -490,12 +493,19 @@ def calibrate(
     return learned, said
 
 
-def _reference_of(plan: Plan, progress: Progress | None) -> Profile:
-    reference = as_profile(plan.reference)
-    if isinstance(reference, Profile):
-        return reference
+def _reference_of(
+    plan: Plan, reference: Snapshot, history: History | None, progress: Progress | None
+) -> Profile:
+    rows = as_profile(reference)
+    if isinstance(rows, Profile):
+        return rows
     try:
-        return fit(reference, columns=plan.selection, progress=progress)
+        return versions.fitted(
+            rows,
+            lambda: fit(rows, columns=plan.selection, progress=progress),
+            history,
+            plan.name,
+        )
     except PairError as error:
         raise plan.located(error) from error
 

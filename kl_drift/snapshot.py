@@ -25,11 +25,12 @@ class Snapshot:
 
     Parameters
     ----------
-    path : str
+    path : str, optional
         A file, a folder (read recursively), a glob (``flights/*/part-*.parquet``) or a URI
         (``s3://bucket/flights``, ``gs://…``, ``file://…``); of a table its folder, or
         ``iceberg://catalog/namespace.table``. A version may stand behind it: ``flights@v12``,
-        ``flights@previous``, ``flights@2013-02-28``.
+        ``flights@previous``, ``flights@2013-02-28``. Left out, beside a version or a moment: the
+        current snapshot's table, of which another version is the reference.
     where : mapping of str to str or list of str, optional
         Which partitions of a hive-partitioned folder (``month=2013-01/…``) belong to it. Numbers
         are fine too: 1 is the partition ``01``.
@@ -54,7 +55,7 @@ class Snapshot:
         If the path is empty or ``where`` names no value.
     """
 
-    path: str
+    path: str = ""
     where: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     label: str = ""
     as_of: str = ""
@@ -67,7 +68,7 @@ class Snapshot:
         version = str(self.version).strip()
         number = version.removeprefix("v")
         object.__setattr__(self, "version", number if number.isdecimal() else version)
-        if not self.path:
+        if not self.path and not (self.version or self.as_of):
             raise UsageError("a snapshot needs a path: a file, a folder, a glob or a URI")
         for key, value in self.where.items():
             if value is None or not "".join(self.wanted(key)):

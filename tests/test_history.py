@@ -383,6 +383,7 @@ def test_processes_at_once_make_one_history_and_add_each_day_once(database: Data
     assert sum(added) == DAYS
     assert database.counts() == {
         "kl_drift_schema": len(room._MIGRATIONS),
+        "kl_drift_references": 0,
         "kl_drift_profiles": DAYS,
         "kl_drift_reports": DAYS,
         "kl_drift_runs": DAYS,
@@ -834,6 +835,6 @@ def test_nothing_is_ever_changed_or_deleted() -> None:
     named = {**vars(room), **vars(runs), **vars(below)}.values()
     statements = [value for value in named if isinstance(value, str)]
     statements += [statement for migration in room._MIGRATIONS for statement in migration]
-    assert sum("INSERT" in statement for statement in statements) == 6
+    assert sum("INSERT" in statement for statement in statements) == 7
     for statement in statements:
         assert not {"UPDATE", "DELETE", "DROP", "TRUNCATE", "REPLACE"} & set(statement.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -446,3 +447,84 @@ def test_files_have_no_versions(tmp_path: Path) -> None:
     odd.mkdir()
     pq.write_table(rows(0, 30), odd / "part.parquet")
     assert kd.scan(odd, like=REFERENCE).rows == 30, "a path that exists is taken as written"
+
+
+# ---------------------------------------------------------------- checks
+
+
+def _plan(folder: Path, text: str) -> Path:
+    path = folder / "plan.yaml"
+    path.write_text(f"version: 1\n{text}")
+    return path
+
+
+def test_a_plan_compares_with_the_previous_version_of_the_same_table(
+    delta: Path, tmp_path: Path
+) -> None:
+    plan = _plan(tmp_path, "current: flights\nreference: {version: previous}\n")
+    report = kd.check(plan)
+    assert (report.current.source, report.reference.source) == (f"{delta}@v2", f"{delta}@v1")
+    assert (report.current.rows, report.reference.rows) == (300, 900)
+    again = kd.check(plan, current=f"{delta}@v1")
+    assert (again.current.source, again.reference.source) == (f"{delta}@v1", f"{delta}@v0")
+
+
+def test_a_plan_names_versions_and_moments_of_tables(delta: Path, tmp_path: Path) -> None:
+    plan = _plan(tmp_path, "current: flights@v1\nreference: {path: flights, version: 0}\n")
+    report = kd.check(plan)
+    assert (report.current.source, report.reference.source) == (f"{delta}@v1", f"{delta}@v0")
+    latest = _plan(tmp_path, "current: flights\nreference: {as_of: 2999-01-01}\n")
+    assert kd.check(latest).reference.source == f"{delta}@v2"
+
+
+def test_python_compares_versions_of_a_table(delta: Path) -> None:
+    report = kd.compare(delta, kd.Snapshot(version="previous"))
+    assert (report.current.source, report.reference.source) == (f"{delta}@v2", f"{delta}@v1")
+    with pytest.raises(UsageError, match="the current snapshot is a DataFrame"):
+        kd.compare(rows(0, 9).to_pandas(), kd.Snapshot(version="previous"))
+    with pytest.raises(UsageError, match="a version without a path"):
+        kd.scan(kd.Snapshot(version="previous"), like=REFERENCE)
+
+
+def test_a_plan_whose_reference_names_no_rows_is_answered_with_file_and_line(
+    tmp_path: Path,
+) -> None:
+    plan = _plan(tmp_path, "current: flights\nreference: {label: yesterday}\n")
+    with pytest.raises(kd.errors.PlanError, match=r"plan.yaml:3: reference: names no rows"):
+        kd.check(plan)
+
+
+def test_the_current_snapshot_of_such_a_plan_must_be_a_table(tmp_path: Path) -> None:
+    pq.write_table(rows(0, 50), tmp_path / "x.parquet")
+    plan = _plan(tmp_path, "current: x.parquet\nreference: {version: previous}\n")
+    with pytest.raises(UsageError, match=r"the current snapshot is .*x.parquet; name the path of"):
+        kd.check(plan)
+
+
+def test_the_command_line_takes_versions(delta: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "reference.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "kl_drift", "fit", f"{delta}@previous", "-o", saved],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert kd.load_profile(saved).sources == (f"{delta}@v1",)
+
+
+def test_a_check_goes_on_from_the_profile_of_a_version_that_is_gone(
+    delta: Path, tmp_path: Path
+) -> None:
+    text = "current: flights\nreference: {path: flights, version: 1}\n"
+    plan = _plan(tmp_path, f"{text}history: checks.sqlite\n")
+    before = kd.check(plan)
+    DeltaTable(delta).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    after = kd.check(plan)
+    assert after.reference.source.startswith(f"{delta}@v1 (files removed; its profile of 20")
+    assert after.reference.rows == before.reference.rows == 900
+    assert [(each.name, each.kl) for each in after.columns] == [
+        (each.name, each.kl) for each in before.columns
+    ]
+    with pytest.raises(SnapshotGoneError, match="a plan with a history keeps the profile"):
+        kd.check(_plan(tmp_path, text))

@@ -259,8 +259,8 @@ MISTAKES = {
     "number as path": ("version: 1\nreference: 3\n",
         "p.yaml:2: reference: expected text or a mapping, got 3; put it in quotes"),
     "key of a snapshot": ("version: 1\nreference: {path: a, were: {}}\n",
-        "p.yaml:2: reference.were: unknown key; known: path, where, label, as_of, options, "
-        "checksums, choose. Did you mean 'where'?"),
+        "p.yaml:2: reference.were: unknown key; known: path, where, label, as_of, version, "
+        "options, checksums, choose. Did you mean 'where'?"),
     "no path": ("version: 1\nreference: a\ncurrent:\n  where: {month: 1}\n",
         "p.yaml:3: current.path: is missing; expected text"),
     "where is a list": ("version: 1\nreference:\n  path: a\n  where: [month]\n",
@@ -424,7 +424,6 @@ limits: {warn: -1, drift: ten}
     )
     assert [line.split(": ")[0:2] for line in found] == [
         ["p.yaml:2", "reference.pth"],
-        ["p.yaml:2", "reference.path"],
         ["p.yaml:3", "current"],
         ["p.yaml:5", "columns.numeric.kind"],
         ["p.yaml:6", "columns.each.x"],

@@ -72,7 +72,7 @@ def test_all_mistakes_are_told_at_once_without_lines():
     }
     assert set(_mistakes(wrong)) == {
         f"{TASK}: reference: is missing; expected text or a mapping",
-        f"{TASK}: current.lable: unknown key; known: path, where, label, as_of, options, "
+        f"{TASK}: current.lable: unknown key; known: path, where, label, as_of, version, options, "
         "checksums. Did you mean 'label'?",
         f"{TASK}: limits.drift: expected a number above 0, got 'much'",
         f"{TASK}: columns.each.x.bins.kind: expected one of quantiles, uniform, edges, categories, "

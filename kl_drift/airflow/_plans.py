@@ -26,16 +26,18 @@ def snapshot(value: object, conn_id: str | None) -> Snapshot:
     from kl_drift.snapshot import Snapshot
 
     keys = _storage.snapshot_keys(value)
-    if not keys.keys() <= {"path", "where", "label", "as_of", "options"}:
+    if not keys.keys() <= {"path", "where", "label", "as_of", "version", "options"}:
         raise UsageError(
-            f"expected a snapshot: a path, or a mapping with path, where, label and as_of; got "
-            f"keys {', '.join(map(str, keys))}"
+            "expected a snapshot: a path, or a mapping with path, where, label, as_of and version; "
+            f"got keys {', '.join(map(str, keys))}"
         )
     return connected(Snapshot(**keys), conn_id)
 
 
 def connected(named: Snapshot, conn_id: str | None) -> Snapshot:
     """Return a snapshot with the options of its connection."""
+    if not named.path:  # another version of the current snapshot's table, whose options it has
+        return named
     path, options = _storage.located(named.path, conn_id)
     return replace(named, path=path, options={**named.options, **options})
 

@@ -124,6 +124,11 @@ class DeltaLake(LakeTable):
         self.title = f"the Delta table {redacted(self._snapshot.path)!r}"
 
     @property
+    def name(self) -> str:
+        """What messages and profiles call the version."""
+        return f"{self._snapshot.label or redacted(self._snapshot.path)}@v{self.version}"
+
+    @property
     def version(self) -> str:
         """The version that is read."""
         return str(self._table.version())
@@ -152,9 +157,8 @@ class DeltaLake(LakeTable):
         """Return the rows of the version."""
         self._refuse_unknown_features()
         schema = pa.schema(self._table.schema().to_arrow())
-        snapshot = self._snapshot
         return LiveSource(
-            f"{snapshot.label or redacted(snapshot.path)}@v{self.version}",
+            self.name,
             tuple(self._files()),
             checked_schema(schema, self.title),
             frozenset(self._table.metadata().partition_columns),

@@ -145,6 +145,12 @@ class IcebergLake(LakeTable):
         self.title = f"the Iceberg table {redacted(self._snapshot.path)!r}"
 
     @property
+    def name(self) -> str:
+        """What messages and profiles call the version; the table's own name before the first."""
+        name = self._snapshot.label or redacted(self._snapshot.path)
+        return f"{name}@v{self.version}" if self.version else name
+
+    @property
     def version(self) -> str:
         """The id of the snapshot that is read; empty where there is none."""
         return "" if self._id is None else str(self._id)
@@ -182,9 +188,7 @@ class IcebergLake(LakeTable):
                 f"{self.title}: where chooses partitions of folders and Delta tables; of an "
                 "Iceberg table hand in a scan: table.scan(row_filter=…)"
             )
-        name = self._snapshot.label or redacted(self._snapshot.path)
-        version = f"@v{self.version}" if self.version else ""
-        return IcebergSource(self._table.scan(snapshot_id=self._id), f"{name}{version}")
+        return IcebergSource(self._table.scan(snapshot_id=self._id), self.name)
 
 
 def scan_source(scan: DataScan) -> IcebergSource:

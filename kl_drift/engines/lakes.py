@@ -38,6 +38,11 @@ class LakeTable(ABC):
 
     @property
     @abstractmethod
+    def name(self) -> str:
+        """What messages and profiles call the version: ``flights@v12``."""
+
+    @property
+    @abstractmethod
     def version(self) -> str:
         """The version that is read: a number, or the id of an Iceberg snapshot."""
 
@@ -69,7 +74,17 @@ def with_version(snapshot: Snapshot) -> Snapshot:
     """Read ``table@v12``, ``table@previous`` or ``table@2013-02-28`` as a version of the table.
 
     A path that exists as it is written is never split.
+
+    Raises
+    ------
+    UsageError
+        If no path is stated.
     """
+    if not snapshot.path:
+        raise UsageError(
+            "a version without a path is one of the current snapshot's table: as the reference of "
+            "a comparison or a plan only; state the path of the table"
+        )
     stated = _VERSIONED.fullmatch(snapshot.path)
     if stated is None or snapshot.version or _exists(snapshot):
         return snapshot

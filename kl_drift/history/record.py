@@ -78,7 +78,18 @@ _MIGRATIONS: tuple[Migration, ...] = (
             UNIQUE (check_name, digest)
         )""",
     ),
-    runs.MIGRATION,
+    (
+        *runs.MIGRATION,
+        """
+        CREATE TABLE kl_drift_references (
+            id {key},
+            check_name TEXT NOT NULL,
+            source TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            body {bytes} NOT NULL,
+            UNIQUE (check_name, source, digest)
+        )""",
+    ),
 )
 """What makes version n + 1 of the tables of version n; a migration once released stays as it is."""
 
@@ -97,6 +108,16 @@ _ADD_ACKNOWLEDGEMENT = """
     INSERT INTO kl_drift_acknowledgements (check_name, digest, profile, note, noted_by, noted)
     VALUES (:check, :digest, :profile, :note, :by, :at)
     ON CONFLICT DO NOTHING"""
+
+_KEEP_REFERENCE = """
+    INSERT INTO kl_drift_references (check_name, source, digest, body)
+    VALUES (:check, :source, :digest, :body)
+    ON CONFLICT DO NOTHING"""
+
+_KEPT_REFERENCE = """
+    SELECT digest, body FROM kl_drift_references
+    WHERE check_name = :check AND source = :source
+    ORDER BY id DESC LIMIT 1"""
 
 _PROFILES = """
     SELECT * FROM (
@@ -393,6 +414,28 @@ class History:
         digest = profile_to_dict(profile)["digest"]
         found = runs.read_runs(self._database, check, before=before, last=last, columns=False)
         return tuple(each for each in found if each.profile != digest)
+
+    def keep_reference(self, check: str, source: str, profile: Profile) -> None:
+        """Keep the profile of a version that serves as reference, for when its files are gone.
+
+        Parameters
+        ----------
+        check : str
+            The name of the check.
+        source : str
+            The version: ``flights@v12``.
+        profile : Profile
+            Fitted on it.
+        """
+        document = profile_to_dict(profile)
+        row = {"check": check, "source": source, "digest": document["digest"]}
+        self._database.add((_KEEP_REFERENCE, row | {"body": _packed(document)}))
+
+    def kept_reference(self, check: str, source: str) -> Profile | None:
+        """Return the profile of a version that served as reference, as it was last fitted."""
+        for row in self._database.read(_KEPT_REFERENCE, check=check, source=source):
+            return self._decoded("profile", row, profile_from_dict)
+        return None
 
     def profiles(
         self,

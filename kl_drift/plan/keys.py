@@ -111,6 +111,13 @@ class SnapshotKeys(_Keys):
         "timestamps is counted from it; by default from the latest one in the column.",
         examples=["2013-02-28"],
     )
+    version: Name | int = Field(
+        default="",
+        description="Which version of a Delta or Iceberg table: its number, the id of a snapshot, "
+        "a branch or a tag, or previous, the last one before the newest that holds other rows. "
+        "Instead of it as_of may say as of when. By default the newest.",
+        examples=[12],
+    )
     options: Mapping[str, Scalar] = Field(
         default_factory=dict,
         description="Options of the object store: endpoint_override, region, access_key, … "
@@ -145,6 +152,15 @@ class ChooseKeys(_Keys):
 
 class ReferenceKeys(SnapshotKeys):
     """Which rows the bins are fitted on, and what is compared with."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    path: Name = Field(
+        default="",
+        description="As that of current. Left out beside version or as_of: another version of "
+        "the current snapshot's Delta or Iceberg table, {version: previous} say.",
+        examples=["flights/month=2013-01"],
+    )
 
     choose: Literal["previous", "same_month_last_year"] | ChooseKeys | None = Field(
         default=None,

@@ -49,7 +49,7 @@ LEARNED_LIMITS = "the learned limits"
 _OPTIONS = (("reference", "options"), ("current", "options"))
 _PARTITIONS = (("reference", "where"), ("current", "where"))
 _CLOSEST = ("reference", "choose", "closest")
-_ROWS_ONLY = frozenset({"where", "label", "as_of", "checksums"})
+_ROWS_ONLY = frozenset({"where", "label", "as_of", "version", "checksums"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,10 +362,20 @@ def _snapshot(key: Key, entry: str | SnapshotKeys, mistakes: Mistakes) -> Snapsh
         return Snapshot(path=_located(key, entry, mistakes))
     stated = _stated(entry)
     stated.pop("choose", None)
+    if not entry.path:
+        return _of_current_table(key, stated, mistakes)
     for name in _ROWS_ONLY & stated.keys():
         if is_profile_path(entry.path):
             mistakes.add((*key, name), "is for rows, and the path is a saved profile; remove it")
     return Snapshot(**stated | {"path": _located((*key, "path"), entry.path, mistakes)})
+
+
+def _of_current_table(key: Key, stated: dict[str, Any], mistakes: Mistakes) -> Snapshot:
+    """Return another version of the current snapshot's table; note where none is stated."""
+    if not (stated.get("version") or stated.get("as_of")):
+        mistakes.add(key, "names no rows; add  path:, or  version: previous  of a table")
+        return Snapshot(**stated | {"path": mistakes.path})
+    return Snapshot(**stated)
 
 
 def _located(key: Key, path: str, mistakes: Mistakes) -> str:
