@@ -615,9 +615,13 @@ def _write_text(text: str, output: Path | None) -> None:
 
 def _print(document: str) -> None:
     """Print a document in UTF-8, whatever the terminal's encoding is."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # text is all it takes
+        sys.stdout.write(document)
+        return
     sys.stdout.flush()
-    sys.stdout.buffer.write(document.encode("utf-8", "replace"))
-    sys.stdout.buffer.flush()
+    buffer.write(document.encode("utf-8", "replace"))
+    buffer.flush()
 
 
 def _note(text: str) -> None:

@@ -103,8 +103,12 @@ def level_value(level, kind):
 
 
 def written(value, kind):
-    """Write a float of the type in full, so that NaN equals itself and −0 equals 0."""
-    return repr(float(plain_type(kind).to_pandas_dtype()(value)) + 0.0)
+    """Write a float in full, so that NaN equals itself and −0 equals 0; rounded to 32 bits."""
+    number = float(plain_type(kind).to_pandas_dtype()(value)) + 0.0
+    with np.errstate(over="ignore"):
+        narrow = float(np.float32(number))
+    fits = np.isfinite(narrow) and abs(narrow) >= np.finfo("f4").tiny and not number.is_integer()
+    return repr(narrow if fits else number)
 
 
 @pytest.mark.parametrize(
@@ -327,6 +331,14 @@ def test_levels_of_floats():
         assert dict(zip(levels.to_pylist(), rows.tolist(), strict=True)) == (
             {"0": 2, "1": 1, "-0.5": 1, "nan": 1, "inf": 1, "-inf": 1}
         )
+
+
+def test_the_level_of_a_float_does_not_depend_on_its_width():
+    wide = [0.3, 0.1 + 0.2, 2.5, 1e10, 16_777_217.0, 1e300, 1e-300, -0.7]
+    text = ["0.3", "0.3", "2.5", "1e+10", "16777217", "1e+300", "1e-300", "-0.7"]
+    assert level_dictionary(pa.array(wide), "float").to_pylist() == text
+    narrow = pa.array(np.array([0.3, 2.5, 1e10, -0.7], "f4"))
+    assert level_dictionary(narrow, "float").to_pylist() == ["0.3", "2.5", "1e+10", "-0.7"]
 
 
 def not_utf8(kind=None):

@@ -33,7 +33,7 @@ from kl_drift.artefact import (
     schema,
 )
 from kl_drift.counts.profile import LeftOut, Profile
-from kl_drift.engines import files
+from kl_drift.engines import files, lakes
 from kl_drift.errors import (
     ArtefactCorruptError,
     ArtefactError,
@@ -422,7 +422,8 @@ def test_an_unknown_schema_is_refused() -> None:
 
 def test_no_secret_is_ever_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(pa.table({"x": np.arange(2_000) % 7}), tmp_path / "x.parquet")
-    monkeypatch.setattr(files, "filesystem", lambda *_: (fs.LocalFileSystem(), str(tmp_path)))
+    for module in (files, lakes):
+        monkeypatch.setattr(module, "filesystem", lambda *_: (fs.LocalFileSystem(), str(tmp_path)))
     secret = "s3cr3t/+x"  # noqa: S105 - made up
     uri = f"s3://AKIA:{secret}@bucket/flights?session_token={secret}"
     snapshot = Snapshot(path=uri, options={"secret_key": secret, "access_key": "AKIA"})

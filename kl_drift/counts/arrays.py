@@ -202,7 +202,8 @@ def level_dictionary(array: pa.Array, domain: LevelDomain) -> pa.DictionaryArray
     r"""Return a categorical column as a dictionary whose values are the text of its levels.
 
     Binary levels are written in hexadecimal, decimals without trailing zeros (a change of scale
-    is no change of level), −0 as 0 and bytes that are no UTF-8 as ``\xff``; all else as Arrow
+    is no change of level), floats with the digits that 32 bits hold (a change of width is none
+    either), −0 as 0 and bytes that are no UTF-8 as ``\xff``; all else as Arrow
     writes it. The dictionary may hold values that no row uses, equal values, and nulls.
     """
     if isinstance(array, pa.ExtensionArray):
@@ -236,14 +237,36 @@ def _text(levels: pa.Array, domain: LevelDomain) -> pa.Array:
         return _written(levels, bytes.hex)
     if domain == "decimal":
         return _written(levels, _decimal_text)
-    text = levels.cast(LEVEL_TEXT)
     if domain == "float":
-        return pc.replace_substring_regex(text, "^-0$", "0")
+        return _float_text(levels)
+    text = levels.cast(LEVEL_TEXT)
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:  # Parquet files may hold any bytes in a column of strings
         return _written(text.cast(pa.large_binary()), _escaped)
     return text
+
+
+def _float_text(levels: pa.Array) -> pa.Array:
+    """Write whole numbers whole, and others as 32 bits hold them: the same in every width."""
+    wide = levels.cast(pa.float64(), safe=False)
+    values = to_numpy(wide.fill_null(0.0))
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    fits = np.isfinite(narrow) & (np.abs(narrow) >= np.finfo(np.float32).tiny)
+    rounded = from_numpy(fits & (values != np.rint(values)))
+    text = pc.if_else(rounded, from_numpy(narrow).cast(LEVEL_TEXT), wide.cast(LEVEL_TEXT))
+    return pc.replace_substring_regex(text, "^-0$", "0")
+
+
+def float_level(level: str) -> str:
+    """Return a level of a float column as it is written today."""
+    try:
+        value = float(level)
+    except ValueError:  # a level that was stated and is no number
+        return level
+    written: str = _float_text(from_numpy(np.array([value])))[0].as_py()
+    return written
 
 
 def _written(levels: pa.Array, write: Callable[[Any], str]) -> pa.Array:

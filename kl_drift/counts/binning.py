@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,8 @@ from kl_drift.counts.bins import (
     Number,
     NumericBins,
     level_hash,
-    successor,
+    same_from,
+    same_until,
 )
 from kl_drift.errors import BinsError
 
@@ -65,6 +66,8 @@ class Quantiles:
     -----
     A value that holds at least 1/``count`` of the reference gets a cell of its own (an atom), and
     beyond the reference's smallest and largest value lies a cell that the reference never reached.
+    A float counts with what another width or a rounding sum makes of it, see
+    :func:`kl_drift.counts.bins.same_from`.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
@@ -195,13 +198,41 @@ def fit_numbers(sample: NumberSample, binning: Quantiles | Uniform | Edges) -> N
     elif sample.minimum is None or sample.maximum is None:
         edges = ()
     else:
-        low, high = sample.minimum, sample.maximum
+        ends = [_Same.of(sample.minimum), _Same.of(sample.maximum)]
         if isinstance(binning, Quantiles):
-            inner = _quantile_edges(sample, binning)
+            cuts, atoms = _quantile_cuts(sample, binning)
         else:
-            inner = _uniform_edges(low, high, binning.count)
-        edges = _tidy({low, successor(high), *inner})
+            cuts, atoms = _uniform_cuts(sample.minimum, sample.maximum, binning.count), []
+        edges = _tidy({ends[0].start, ends[1].stop, *_edges(cuts, atoms, ends)})
     return NumericBins(domain=sample.domain, edges=tuple(edges), scale=sample.scale)
+
+
+class _Same(NamedTuple):
+    """What is taken for one value, or for neighbours too close to tell apart: [start, stop)."""
+
+    start: Number
+    stop: Number
+
+    @classmethod
+    def of(cls, value: Number) -> _Same:
+        return cls(same_from(value), same_until(value))
+
+
+def _edges(cuts: set[Number], atoms: list[Number], ends: Sequence[_Same] = ()) -> set[Number]:
+    """Return both edges of every atom, and where the cuts begin, unless inside an atom or an end.
+
+    Atoms whose cells would overlap share one.
+    """
+    cells: list[_Same] = []
+    for atom in map(_Same.of, sorted(atoms)):
+        if cells and atom.start < cells[-1].stop:
+            cells[-1] = _Same(cells[-1].start, atom.stop)
+        else:
+            cells.append(atom)
+    starts = {same_from(cut) for cut in cuts}
+    closed = [*cells, *ends]
+    free = {each for each in starts if not any(cell.start < each < cell.stop for cell in closed)}
+    return free | {edge for cell in cells for edge in cell}
 
 
 def _tidy(edges: set[Number]) -> list[Number]:
@@ -209,30 +240,36 @@ def _tidy(edges: set[Number]) -> list[Number]:
     return sorted({edge + 0 for edge in edges if math.isfinite(edge)})
 
 
-def _quantile_edges(sample: NumberSample, binning: Quantiles) -> set[Number]:
+def _quantile_cuts(sample: NumberSample, binning: Quantiles) -> tuple[set[Number], list[Number]]:
+    """Return the values at the quantiles, and the atoms."""
     values = np.sort(_finite(sample.values))
     if not len(values):
-        return set()
+        return set(), []
     count = binning.count or (10 if sample.present < SMALL_REFERENCE else 20)
     levels = [step / count for step in range(1, count)] + list(binning.tails)
     places = [min(int(level * len(values)), len(values) - 1) for level in levels]
-    return set(values[places].tolist()) | _atom_edges(values, count)
+    return set(values[places].tolist()), _atoms(values, count)
 
 
-def _atom_edges(values: npt.NDArray[Any], count: int) -> set[Number]:
-    """Return both edges of every value that holds at least 1/count of the sorted values.
+def _atoms(values: npt.NDArray[Any], count: int) -> list[Number]:
+    """Return every value that holds, with what is taken for it, 1/count of the sorted values.
 
     Such a value fills a run so long that it covers one of every ``stride`` places.
     """
     stride = -(-len(values) // count)
-    candidates = np.array(sorted(set(values[::stride].tolist())), values.dtype)
-    first = np.searchsorted(values, candidates, side="left")
-    rows = np.searchsorted(values, candidates, side="right") - first
-    atoms = candidates[rows * count >= len(values)].tolist()
-    return {*atoms, *(successor(atom) for atom in atoms)}
+    candidates = sorted(set(values[::stride].tolist()))
+    first = np.searchsorted(values, _array([same_from(c) for c in candidates], values), "left")
+    last = np.searchsorted(values, _array([same_until(c) for c in candidates], values), "left")
+    common = ((last - first) * count >= len(values)).tolist()
+    return [value for value, is_atom in zip(candidates, common, strict=True) if is_atom]
 
 
-def _uniform_edges(low: Number, high: Number, count: int) -> set[Number]:
+def _array(numbers: Sequence[Number], like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return numbers as an array that compares exactly with another."""
+    return np.array(numbers, np.float64 if like.dtype.kind == "f" else object)
+
+
+def _uniform_cuts(low: Number, high: Number, count: int) -> set[Number]:
     if isinstance(low, float):
         width = high / count - low / count
         return {low + width * step for step in range(count)}
@@ -347,6 +384,6 @@ def fit_side(sample: NumberSample | LevelSample, count: int = PAIR_CELLS) -> Bin
         return CategoryBins(domain=sample.domain, levels=kept)
     low, high, edges = sample.minimum, sample.maximum, set[Number]()
     if low is not None and high is not None:
-        fitted = _quantile_edges(sample, Quantiles(count=count, tails=()))
+        fitted = _edges(*_quantile_cuts(sample, Quantiles(count=count, tails=())))
         edges = {edge for edge in fitted if low < edge <= high}
     return NumericBins(domain=sample.domain, edges=tuple(_tidy(edges)), scale=sample.scale)

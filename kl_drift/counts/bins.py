@@ -8,8 +8,9 @@ Two kinds for a column. Numeric bins have open ends, so no number is ever out of
     below e₀ | [e₀, e₁) | … | [eᵣ₋₁, ∞) | NaN (floats only) | null
 
 −∞ falls in the first cell and +∞ in the last of the open ends. An *atom*, one value with a cell of
-its own, is the cell between a value and its successor in the column's domain; it needs no special
-case. Category bins are::
+its own, is the cell from the first to the last that is taken for it; it needs no special case. In
+most domains that is the value alone; a float is also what another width or a rounding sum makes of
+it, see :func:`same_from`. Category bins are::
 
     level₀ | … | levelₖ | other (of the reference, not kept) | unseen (not in it) | null
 
@@ -21,11 +22,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from kl_drift import canonical
@@ -45,6 +47,10 @@ The unit is 1 for integers, 10⁻ˢᶜᵃˡᵉ for decimals, days for dates, mic
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1)
 _LEVEL_WIDTH = 60
+_SINGLE_BITS = 24  # of a float of 32 bits, the leading one included
+_LESS_THAN_HALF = 0.25
+_LARGEST_EXACT = 2.0**53  # beyond it a float of 64 bits does not tell whole numbers apart either
+_PLAINLY = 3  # so many digits fewer make a number the one that a person would say
 
 
 def successor(value: Number) -> Number:
@@ -54,6 +60,65 @@ def successor(value: Number) -> Number:
 
 def _before(value: Number) -> Number:
     return math.nextafter(value, -math.inf) if isinstance(value, float) else value - 1
+
+
+def same_from(value: Number) -> Number:
+    """Return the smallest value of the domain that is taken for ``value``.
+
+    A float is the same in another width, and after a sum that rounds: within one step of 32 bits
+    (2⁻²³ of its power of two) on either side. A whole number below 2⁵³ is never taken for its
+    neighbour, nor zero for anything else. Other domains are exact.
+    """
+    first = value - _tolerance(value) if isinstance(value, float) else value
+    return first if math.isfinite(first) else value
+
+
+def same_until(value: Number) -> Number:
+    """Return the smallest value above ``value`` that is not taken for it."""
+    return successor(value + _tolerance(value) if isinstance(value, float) else value)
+
+
+def _tolerance(value: float) -> float:
+    if not value or not math.isfinite(value):
+        return 0.0
+    step = math.ldexp(1.0, math.frexp(value)[1] - _SINGLE_BITS)
+    exact = value.is_integer() and abs(value) < _LARGEST_EXACT
+    return min(step, _LESS_THAN_HALF) if exact else step
+
+
+def first_of(edge: Number) -> Number:
+    """Return the value that a person would say a cell begins with at an edge."""
+    if not isinstance(edge, float):
+        return edge
+    return _shortest([edge, *(each for each in _near(edge) if same_from(each) == edge)])
+
+
+def _last_of(edge: float) -> float:
+    """Return the value that a person would say a cell ends with before an edge."""
+    before = float(_before(edge))
+    return _shortest([before, *(each for each in _near(before) if same_until(each) == edge)])
+
+
+def _near(value: float) -> Iterator[float]:
+    """Yield what may be taken for ``value``: a step changes at powers of two."""
+    step = math.ldexp(1.0, math.frexp(value)[1] - _SINGLE_BITS)
+    yield from (value + factor * step for factor in (-2, -1, -0.5, 0.5, 1, 2))
+    yield float(round(value))
+
+
+def _shortest(values: Sequence[float]) -> float:
+    return min(values, key=lambda each: len(repr(each)))
+
+
+def _is_one_value(low: Number, high: Number) -> bool:
+    """Say whether a cell holds what is taken for one value, or for two that share it."""
+    if high == successor(low):
+        return True
+    if not isinstance(low, float):
+        return False
+    first = [each for each in _near(low) if same_from(each) == low]
+    last = [each for each in _near(float(_before(high))) if same_until(each) == high]
+    return any(0 <= two - one <= 2 * _tolerance(one) for one in first for two in last)
 
 
 def level_hash(level: str) -> bytes:
@@ -177,40 +242,49 @@ class NumericBins:
             return "any value" if high is None else self._label_below(high)
         if high is None:
             before = self._last_within(low)
-            return f"{self.text(low)} or more" if before is None else f"above {self.text(before)}"
-        final = self._last_within(high)
-        if final == low:
-            return f"exactly {self.text(low)}"
+            return f"{self._said(low)} or more" if before is None else f"above {self.text(before)}"
+        if _is_one_value(low, high):
+            return f"exactly {self._said(low)}"
         before = self._last_within(low) if isinstance(low, float) else None
-        start = self.text(low) if before is None else f"above {self.text(before)}"
-        return f"{start} to {self.text(high if final is None else final)}"
+        start = self._said(low) if before is None else f"above {self.text(before)}"
+        final = self._last_within(high)
+        return f"{start} to {self._said(high) if final is None else self.text(final)}"
 
     def _label_below(self, edge: Number) -> str:
         final = self._last_within(edge) if isinstance(edge, float) else None
-        return f"below {self.text(edge)}" if final is None else f"{self.text(final)} or less"
+        return f"below {self._said(edge)}" if final is None else f"{self.text(final)} or less"
 
     def text(self, value: Number) -> str:
         """Write a value of this domain for a person, so that no two edges read alike."""
         return number_text(value, self.domain, self.scale, self._digits)
 
+    def _said(self, edge: Number) -> str:
+        """Write the value that a cell begins with."""
+        return self.text(first_of(edge))
+
     @cached_property
     def _digits(self) -> int:
-        """The significant digits that tell the edges apart, but for an atom and its successor."""
+        """The significant digits that tell the edges apart, but for both ends of one value."""
         floats = [edge for edge in self.edges if isinstance(edge, float)]
-        said = [e for e in floats if _before(e) not in floats or successor(e) in floats]
+        ends = {high for low, high in pairwise(floats) if _is_one_value(low, high)}
+        said = [first_of(edge) for edge in floats if edge not in ends]
         return next(
             digits
             for digits in range(6, 18)  # 17 tell any two floats apart
-            if len({_float_text(edge, digits) for edge in said}) == len(said)
+            if len({_float_text(edge, digits) for edge in said}) == len(set(said))
         )
 
     def _last_within(self, edge: Number) -> Number | None:
-        """Return the value just before ``edge`` where that is the number a person would say."""
-        before = _before(edge)
-        if not isinstance(edge, float) or before in self.edges:
-            return before
-        an_atom = successor(edge) in self.edges
-        return before if len(repr(before)) < len(repr(edge)) and not an_atom else None
+        """Return the last value before ``edge`` where that is the number a person would say."""
+        if not isinstance(edge, float):
+            return _before(edge)
+        place = self.edges.index(edge)
+        if place and _is_one_value(self.edges[place - 1], edge):
+            return first_of(self.edges[place - 1])
+        if place + 1 < len(self.edges) and _is_one_value(edge, self.edges[place + 1]):
+            return None
+        last = _last_of(edge)
+        return last if len(repr(last)) + _PLAINLY <= len(repr(first_of(edge))) else None
 
     def to_dict(self) -> dict[str, object]:
         """Return the bins as plain JSON types."""

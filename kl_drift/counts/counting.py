@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kl_drift.counts.arrays import decoded, level_dictionary, numbers
+from kl_drift.counts.arrays import decoded, float_level, level_dictionary, numbers
 from kl_drift.counts.bins import (
     Bins,
     CategoryBins,
@@ -333,7 +333,8 @@ class LevelCounter:
 
     def __init__(self, bins: CategoryBins) -> None:
         self.bins = bins
-        self._levels = from_texts(bins.levels)
+        floats = bins.domain == "float"
+        self._levels = from_texts([*map(float_level, bins.levels)] if floats else bins.levels)
 
     @cached_property
     def _known(self) -> frozenset[bytes]:
