@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 import kl_drift as kd
-from kl_drift.artefact import report_to_dict
 from kl_drift.render.html import render_html
 from kl_drift.render.terminal import print_report
 from kl_drift.render.words import moved
@@ -82,7 +81,7 @@ def phrase(column: kd.ColumnReport) -> str:
 def write_page(month: str, report: kd.Report) -> None:
     OUT.mkdir(exist_ok=True)
     page = OUT / f"flights-{month}.html"
-    page.write_text(render_html(report_to_dict(report)), encoding="utf-8")
+    page.write_text(render_html(report), encoding="utf-8")
 
 
 if __name__ == "__main__":

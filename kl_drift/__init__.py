@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kl_drift.judging.policy import Policy, Status
     from kl_drift.judging.report import ColumnReport, Report
     from kl_drift.plan.plan import Plan, load_plan
+    from kl_drift.render.words import moved, reason, sentence, summary
     from kl_drift.snapshot import Snapshot
     from kl_drift.statistics import continuous
     from kl_drift.statistics.closest import closest
@@ -81,11 +82,15 @@ _HOME = {
     "load_profile": "artefact",
     "load_report": "artefact",
     "merge": "counts.profile",
+    "moved": "render.words",
     "psi": "statistics.divergence",
+    "reason": "render.words",
     "save": "artefact",
     "scan": "api",
+    "sentence": "render.words",
     "signed_contributions": "statistics.divergence",
     "smooth": "statistics.smoothing",
+    "summary": "render.words",
 }
 """Where each public name lives."""
 
@@ -130,11 +135,15 @@ __all__ = [
     "load_profile",
     "load_report",
     "merge",
+    "moved",
     "psi",
+    "reason",
     "save",
     "scan",
+    "sentence",
     "signed_contributions",
     "smooth",
+    "summary",
 ]
 
 

@@ -12,7 +12,7 @@ from os import PathLike, fspath
 from typing import TypeAlias
 
 from kl_drift import versions
-from kl_drift.artefact import is_profile_path, load_profile, report_to_dict, save
+from kl_drift.artefact import is_profile_path, load_profile, save
 from kl_drift.counts.binning import Binning, Categories
 from kl_drift.counts.profile import Profile
 from kl_drift.counts.selection import Aspect, Selection, as_pair
@@ -516,7 +516,7 @@ def _write(output: Output, current: Profile, report: Report) -> None:
     if output.html:
         from kl_drift.render.html import render_html
 
-        page = render_html(report_to_dict(report)).encode()
+        page = render_html(report).encode()
     if output.profile:
         save(current, output.profile)
     if output.report:

@@ -21,6 +21,7 @@ from pyarrow import ArrowException
 from kl_drift import canonical
 from kl_drift.counts.bins import bins_from_dict
 from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.kinds import Uncounted
 from kl_drift.counts.profile import ColumnProfile, LeftOut, Profile, ValueRange
 from kl_drift.errors import (
     ArtefactCorruptError,
@@ -28,9 +29,11 @@ from kl_drift.errors import (
     ArtefactTooNewError,
     UsageError,
 )
+from kl_drift.judging import loading
 from kl_drift.judging.limits import LearnedLimits
 from kl_drift.judging.report import Report
 from kl_drift.storage import read_bytes, redacted, write_bytes
+from kl_drift.upgrade import upgrade_profile, upgrade_report
 
 Kind: TypeAlias = Literal["profile", "report", "limits"]
 
@@ -82,8 +85,8 @@ def _column_to_dict(column: ColumnProfile) -> dict[str, Any]:
     if column.histogram is not None:
         plain["bins"] = column.histogram.bins.to_dict()
         plain["counts"] = list(column.histogram.counts)
-    if column.reason:
-        plain["reason"] = column.reason
+    if column.why is not None:
+        plain["why"] = column.why.to_dict()
     if column.nulls:
         plain["nulls"] = column.nulls
     if column.range is not None:
@@ -157,13 +160,14 @@ def load_profile(path: str | PathLike[str], options: Mapping[str, str] | None = 
 
 
 def profile_from_dict(document: Mapping[str, Any]) -> Profile:
-    """Rebuild a profile from its document.
+    """Rebuild a profile from its document, of any version.
 
     Raises
     ------
     KeyError, TypeError, ValueError
         If the document is not one.
     """
+    document = upgrade_profile(document)
     return Profile(
         columns={name: _column_from_dict(each) for name, each in document["columns"].items()},
         rows=document["rows"],
@@ -186,7 +190,7 @@ def _column_from_dict(plain: Mapping[str, Any]) -> ColumnProfile:
     return ColumnProfile(
         type=plain["type"],
         histogram=histogram,
-        reason=plain.get("reason", ""),
+        why=Uncounted.from_dict(plain["why"]) if "why" in plain else None,
         nulls=plain.get("nulls", 0),
         range=ValueRange(**plain["range"]) if "range" in plain else None,
         derived_from=plain.get("derived_from", ""),
@@ -194,17 +198,33 @@ def _column_from_dict(plain: Mapping[str, Any]) -> ColumnProfile:
     )
 
 
-def load_report(
-    path: str | PathLike[str], options: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """Read a saved report as plain types: what :meth:`Report.to_dict` gave, checked.
+def load_report(path: str | PathLike[str], options: Mapping[str, str] | None = None) -> Report:
+    """Read a saved report, of any version ever written.
 
     Raises
     ------
     ArtefactNotFoundError, ArtefactCorruptError, ArtefactTooNewError
         As :func:`load_profile`.
     """
-    return _read(fspath(path), "report", options)
+    location = fspath(path)
+    document = _read(location, "report", options)
+    try:
+        return report_from_dict(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtefactCorruptError(
+            f"{redacted(location)}: not a whole report ({error}); compare again"
+        ) from error
+
+
+def report_from_dict(document: Mapping[str, Any]) -> Report:
+    """Rebuild a report from its document, of any version.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the document is not one.
+    """
+    return loading.report_from_dict(upgrade_report(document))
 
 
 def load_limits(

@@ -569,7 +569,9 @@ def _write_report(report: Report, format: Format, output: Path | None) -> None: 
         return
     _write_text(_rendered(report, format), output)
     if output is not None:
-        _note(f"{report.summary}\nwrote {output}")
+        from kl_drift.render.words import summary
+
+        _note(f"{summary(report)}\nwrote {output}")
 
 
 def _print_table(report: Report) -> None:
@@ -598,7 +600,7 @@ def _rendered(report: Report, format: Format) -> str:  # noqa: A002 - as the opt
     if format is Format.HTML:
         from kl_drift.render.html import render_html
 
-        return render_html(report_to_dict(report))
+        return render_html(report)
     from kl_drift.render.terminal import to_text
 
     return to_text(report)

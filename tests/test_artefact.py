@@ -32,6 +32,7 @@ from kl_drift.artefact import (
     save,
     schema,
 )
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.counts.profile import LeftOut, Profile
 from kl_drift.engines import files, lakes
 from kl_drift.errors import (
@@ -42,6 +43,7 @@ from kl_drift.errors import (
     UsageError,
 )
 from kl_drift.judging.limits import Trend
+from kl_drift.judging.policy import Verdict
 from kl_drift.judging.report import (
     Beyond,
     CellChange,
@@ -122,12 +124,12 @@ def test_any_profile_comes_back_equal_and_fits_its_schema(profile: Profile) -> N
     jsonschema.validate(json.loads(text), schema("profile"))
 
 
-def test_a_report_comes_back_as_plain_types(report: Report, tmp_path: Path) -> None:
+def test_a_report_comes_back_equal_and_fits_its_schema(report: Report, tmp_path: Path) -> None:
     save(report, tmp_path / "x.json")
-    loaded = load_report(str(tmp_path / "x.json"))
-    assert loaded == report_to_dict(report)
-    assert {key: loaded[key] for key in report.to_dict()} == report.to_dict()
-    jsonschema.validate(loaded, schema("report"))
+    assert load_report(str(tmp_path / "x.json")) == report
+    document = report_to_dict(report)
+    assert {key: document[key] for key in report.to_dict()} == report.to_dict()
+    jsonschema.validate(document, schema("report"))
 
 
 def test_equal_profiles_have_equal_bytes_and_one_digest(profile: Profile, tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_every_edit_of_a_body_is_noticed(saved: Path, kind: str) -> None:
 def test_who_wrote_it_is_no_part_of_the_digest(saved: Path, kind: str) -> None:
     edited(saved, lambda document: document.update(written={"by": "0.0.1", "at": "long ago"}))
     loaded = KINDS[kind](saved)
-    by = loaded.created_by if kind == "profile" else loaded["written"]["by"]
+    by = loaded.created_by
     assert by == "0.0.1"
 
 
@@ -363,13 +365,17 @@ def test_the_schema_of_a_report_has_the_fields_of_a_report() -> None:
         ("cell", CellChange, set()),
         ("level", LevelChange, set()),
         ("beyond", Beyond, set()),
-        ("column", ColumnReport, {"kl_bits"}),
+        ("column", ColumnReport, {"kl_bits", "status"}),
         ("unjudged", Unjudged, set()),
+        ("verdict", Verdict, set()),
         ("side", Side, set()),
         ("trend", Trend, set()),
     ):
         names = {field.name for field in fields(kind)} | more
         assert set(parts[name]["properties"]) == set(parts[name]["required"]) == names
+    assert set(parts["why"]["properties"]) == {field.name for field in fields(Uncounted)}
+    for kind in ("report", "profile"):
+        assert schema(kind)["$defs"]["why"]["properties"]["kind"]["enum"] == list(Kind)
 
 
 @pytest.mark.parametrize(

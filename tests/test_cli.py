@@ -80,7 +80,7 @@ def test_a_warning_exits_with_0(small: Path) -> None:
         "--warn", "0.1", "--drift", "9", cwd=small,
     )  # fmt: skip
     assert done.returncode == 0
-    assert done.stdout.startswith("warn: 0 of 2 columns drifted; 1 warning")
+    assert done.stdout.startswith("warn: 0 of 2 columns drifted; 1 warning (x)")
 
 
 def test_json_is_json_and_nothing_else_and_follows_its_schema() -> None:
@@ -90,7 +90,7 @@ def test_json_is_json_and_nothing_else_and_follows_its_schema() -> None:
     document = json.loads(done.stdout)
     jsonschema.Draft202012Validator(kd.artefact.schema("report")).validate(document)  # type: ignore[attr-defined]
     column = document["columns"][0]
-    assert {"name", "status", "kl", "kl_reverse", "jeffreys", "jensen_shannon", "reason"} <= set(
+    assert {"name", "status", "kl", "kl_reverse", "jeffreys", "jensen_shannon", "verdict"} <= set(
         column
     )
     ours = report_to_dict(kd.compare(FEBRUARY, JANUARY))

@@ -27,7 +27,7 @@ from servers import SECRET, written
 from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
 
 import kl_drift as kd
-from kl_drift.artefact import profile_to_dict, report_to_dict
+from kl_drift.artefact import profile_to_dict
 from kl_drift.counts.profile import Profile
 from kl_drift.errors import (
     ColumnNotFoundError,
@@ -163,7 +163,7 @@ def test_a_report_comes_back_as_it_would_from_its_file(history: History) -> None
     profile, report = day(1)
     history.add(check, profile, report)
     (found,) = history.reports(check)
-    assert found.report == report_to_dict(report)
+    assert found.report == report
     assert (found.status, found.created) == (report.status, report.created)
     assert (found.label, found.as_of) == ("day=1", "2013-02-01")
     assert found.digest == profile_to_dict(profile)["digest"]
@@ -241,7 +241,7 @@ def test_profiles_come_in_the_order_of_their_moments_and_only_those_asked_for(
 
     everything = sorted(drawn, key=lambda each: each.moment)
     reports = history.reports(check, last=last)
-    assert [each.report["current"]["rows"] for each in reports] == [
+    assert [each.report.current.rows for each in reports] == [
         each.rows for each in everything[-(last or len(drawn)) :]
     ]
 
@@ -643,7 +643,7 @@ def test_the_golden_history_can_be_read(golden: Path) -> None:
 def test_what_the_golden_history_holds_is_not_added_again(golden: Path) -> None:
     history = History.open(golden)
     for profile, report in MAKE_GOLDEN["DAYS"]:
-        history.add("flights", profile, report)
+        history.add("flights", profile, report)  # the report once more, in its newer format
         assert history.add("flights", profile, report) is False
     assert len(history.profiles("flights", acknowledged=True)) == 2
     assert len(history.acknowledgements("flights")) == 1

@@ -374,7 +374,7 @@ def test_a_key_that_is_a_column_too_is_read_once_from_the_file(tmp_path: Path) -
 
 def test_partition_keys_are_set_aside_unless_named(hive: Path) -> None:
     profile = fit(hive)
-    assert profile["month"].reason.startswith("partition key")
+    assert profile["month"].kind == "partition key"
     assert list(profile.counted) == ["x"]
     kept = Categories(levels=("01", "02", "10"))
     named = fit(hive, columns=["month", "x"], bins={"month": kept})

@@ -750,6 +750,6 @@ def test_a_draft_says_why_a_column_is_not_judged():
                       "kind": ["a", "b"] * 30})  # fmt: skip
     text = _drafted(table)
     assert "  #   id (string): looks like an identifier" in text
-    assert "  #   list (list<item: int64>): nested type" in text
+    assert "  #   list (list<item: int64>): nested: turn it into columns of plain types" in text
     assert "  #   day: {judge: [weekday]}  # date32[day], 1970-01-01 … 1970-03-01" in text
     assert "  #   kind: {limits: {drift: 0.05}}  # string, 2 levels" in text

@@ -7,6 +7,7 @@ import pytest
 
 from kl_drift.counts.bins import NumericBins, level_hash
 from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.counts.profile import (
     UNSEEN_NAMES,
     ColumnProfile,
@@ -27,8 +28,8 @@ def counted(*counts, bins=BINS, **fields):
     return ColumnProfile(type="int64", histogram=histogram, nulls=histogram.nulls, **fields)
 
 
-def uncounted(reason="moves by construction", **fields):
-    return ColumnProfile(type="timestamp[us]", reason=reason, **fields)
+def uncounted(kind=Kind.MOVES, **fields):
+    return ColumnProfile(type="timestamp[us]", why=Uncounted(kind=kind), **fields)
 
 
 def span(low, high, domain="integer", scale=0):

@@ -5,7 +5,8 @@ import pytest
 
 from kl_drift.counts.arrays import TEMPORAL, family_of
 from kl_drift.counts.binning import Categories, Edges, Quantiles, Uniform
-from kl_drift.counts.selection import NEVER_JUDGED_BY_DEFAULT, NOT_SELECTED, Selection, choose
+from kl_drift.counts.kinds import Kind, Uncounted
+from kl_drift.counts.selection import Selection, choose
 from kl_drift.errors import ColumnNotFoundError, ColumnTypeError, UsageError
 from kl_drift.testing import ARROW_TYPES, NESTED_TYPES
 
@@ -43,10 +44,10 @@ def names(keys=(), **selection):
 def test_every_column_is_counted_or_has_its_reason():
     found = chosen()
     assert set(found.wanted) == JUDGED
-    assert set(found.reasons) == SCHEMA.keys() - JUDGED
+    assert set(found.left) == SCHEMA.keys() - JUDGED
     assert found.ranged == ("day", "at", "at_utc")
-    assert found.reasons["at"] == NEVER_JUDGED_BY_DEFAULT
-    assert found.reasons["route"].startswith("nested type list<")
+    assert found.left["at"].kind is Kind.MOVES
+    assert found.left["route"].kind is Kind.NESTED
 
 
 @pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)
@@ -64,8 +65,8 @@ def test_every_type_can_be_counted(kind):
 def test_a_type_that_cannot_be_counted_is_left_with_the_reason(kind):
     found = choose({"x": kind, "y": pa.int8()}, (), Selection())
     assert set(found.wanted) == {"y"}
-    assert f"type {kind}: not counted; turn it into columns of plain types" in found.reasons["x"]
-    assert found.reasons["x"].startswith("nested") == pa.types.is_nested(kind)
+    expected = Kind.NESTED if pa.types.is_nested(kind) else Kind.UNKNOWN_TYPE
+    assert found.left["x"].kind is expected
 
 
 def test_decimals_are_binned_at_the_scale_of_the_reference():
@@ -101,9 +102,9 @@ def test_decimals_are_binned_at_the_scale_of_the_reference():
 )
 def test_names_patterns_and_types(selection, expected):
     assert names(**selection) == expected
-    reasons = chosen(**selection).reasons
-    assert set(reasons) == SCHEMA.keys() - expected
-    assert {reasons[name] for name in JUDGED - expected} <= {NOT_SELECTED}
+    left = chosen(**selection).left
+    assert set(left) == SCHEMA.keys() - expected
+    assert {left[name].kind for name in JUDGED - expected} <= {Kind.NOT_SELECTED}
 
 
 def test_case_matters():
@@ -127,7 +128,7 @@ def test_a_named_column_stays_even_if_it_looks_like_an_identifier():
 def test_partition_keys_are_counted_if_they_are_named():
     found = chosen(keys=("month",))
     assert set(found.wanted) == JUDGED - {"month"}
-    assert found.reasons["month"].startswith("partition key: it tells snapshots apart")
+    assert found.left["month"].kind is Kind.PARTITION_KEY
     assert names(("month",), include=("mon*",)) == set()
     assert names(("month",), include=("month",)) == {"month"}
     assert "month" in names(("month",), bins={"month": Categories(top=5)})
@@ -153,10 +154,10 @@ def test_what_is_judged_of_a_moment(name, judged, expected):
     assert {key: (want.domain, want.derivation) for key, want in wanted.items()} == expected
     assert {want.column for want in wanted.values()} == {name}
     if "value" in judged:
-        assert name not in found.reasons
+        assert name not in found.left
     else:
         assert name in found.ranged
-        assert found.reasons[name] == f"judged as {', '.join(judged)}"
+        assert found.left[name] == Uncounted(kind=Kind.JUDGED_AS, parts=judged)
 
 
 def test_hours_are_levels_and_ages_are_numbers():

@@ -74,8 +74,13 @@ def test_a_ramp_that_no_single_day_shows_is_a_warning(
 def test_the_trend_is_told_everywhere(climbing: list[kd.Report]) -> None:
     report = climbing[-1]
     column = report["x"]
-    assert column.reason.startswith(f"slow rise over the last {column.trend.rising} snapshots: ")
-    assert "sd above what is ordinary" in column.reason
+    reason = kd.reason(column)
+    assert reason.startswith(f"slow rise over the last {column.trend.rising} snapshots: ")
+    assert "sd above the ordinary" in reason
+    assert (column.verdict.value, column.verdict.limit) == (
+        column.trend.statistic,
+        column.trend.limit,
+    )
     document = report_to_dict(report)
     jsonschema.validate(document, schema("report"))
     (found,) = [each["trend"] for each in document["columns"] if each["name"] == "x"]
@@ -83,7 +88,7 @@ def test_the_trend_is_told_everywhere(climbing: list[kd.Report]) -> None:
     for text in (to_text(report), to_markdown(report), render_html(report)):
         assert f"slow rise over the last {column.trend.rising}" in " ".join(text.split())
     assert "Slow rise" in render_html(report)
-    assert report.to_pandas()["reason"].str.contains("slow rise").sum() == 1
+    assert (report.to_pandas()["which"] == "trend").sum() == 1
 
 
 def test_there_is_no_trend_before_there_is_a_past(climbing: list[kd.Report]) -> None:
@@ -112,8 +117,15 @@ def test_a_trend_only_worsens_a_verdict() -> None:
                      noise_floor=0.001, trend=still)  # fmt: skip
     said = [decide("x", each, Policy()) for each in (ok, drift, undecided, quiet)]
     assert [each.status for each in said] == ["warn", "drift", "undecided", "ok"]
-    assert [str(trend) in each.reason for each in said] == [True, True, True, False]
-    assert said[0].reason.startswith(f"{trend}; this snapshot alone: KL 0.0010 nats")
+    assert [each.which for each in said] == ["trend", "stated", "noise", "stated"]
+    assert (said[0].value, said[0].limit) == (2.0, 1.0)
+    assert said[0].alone == said[3]
+    columns = [kd.ColumnReport(name="x", verdict=each, trend=trend) for each in said[:3]]
+    rise = "slow rise over the last 9 snapshots: their KL to the fixed reference, weighted, is 2 sd"
+    assert [rise in kd.reason(column) for column in columns] == [True, True, True]
+    assert "; this snapshot alone: no sign of drift: KL 0.0010 nats" in kd.reason(columns[0])
+    quiet_column = kd.ColumnReport(name="x", verdict=said[3], trend=still)
+    assert rise not in kd.reason(quiet_column)
 
 
 def test_the_simulation_says_what_the_page_says() -> None:

@@ -42,7 +42,6 @@ def check_drift(task: Any, context: Mapping[str, Any]) -> Summary:
     task.findings = Findings(plan=plan, report=report)
     summary = summary_of(
         report,
-        plan.policy,
         check=plan.name,
         saved=saved,
         link=tab_path(place) if task.saved_report else None,

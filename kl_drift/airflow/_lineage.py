@@ -16,7 +16,6 @@ from kl_drift.storage import is_uri, redacted
 
 if TYPE_CHECKING:
     from kl_drift.airflow._summary import Findings
-    from kl_drift.judging.policy import Policy
     from kl_drift.judging.report import ColumnReport, Report
 
 _READ = ("snapshot", "reference", "profiles", "current")
@@ -98,11 +97,11 @@ def _quality(findings: Findings) -> dict[str, Any]:
         data_quality_metrics_input_dataset,
     )
 
-    report, policy = findings.report, findings.plan.policy
+    report = findings.report
     metrics = data_quality_metrics_input_dataset
     return {
         "dataQualityAssertions": data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(
-            assertions=[_assertion(column, policy) for column in report]
+            assertions=[_assertion(column) for column in report]
         ),
         "dataQualityMetrics": metrics.DataQualityMetricsInputDatasetFacet(
             rowCount=report.current.rows, columnMetrics=_nulls(report, metrics.ColumnMetrics)
@@ -110,18 +109,19 @@ def _quality(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _assertion(column: ColumnReport, policy: Policy) -> Any:
+def _assertion(column: ColumnReport) -> Any:
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
-    limit = policy.of(column.name).drift
+    from kl_drift.render import words
+
     return quality.Assertion(
         assertion="kl_drift",
         success=column.status in ("ok", "warn"),
         column=column.name,
         severity="warn" if column.status == "warn" else "error",
-        description="KL(current‖reference) in nats is at most the limit",
-        expected=f"{limit:g}",
-        actual=None if column.kl is None else f"{column.kl:.6g}",
+        description=words.reason(column),
+        expected=words.limit(column),
+        actual=words.value(column.verdict),
     )
 
 

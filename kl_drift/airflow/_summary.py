@@ -1,6 +1,6 @@
 """The summary: what a check found, small and plain enough for XCom and asset events.
 
-Knows a report and its policy. Has never heard of Airflow. The full report is a file; the summary
+Knows a report. Has never heard of Airflow. The full report is a file; the summary
 says where.
 """
 
@@ -15,7 +15,6 @@ from kl_drift.errors import UsageError
 
 if TYPE_CHECKING:
     from kl_drift.counts.profile import Profile
-    from kl_drift.judging.policy import Policy
     from kl_drift.judging.report import ColumnReport, Report
     from kl_drift.plan.plan import Plan
 
@@ -40,17 +39,13 @@ _MOST_COLUMNS = 20
 _NEEDED = {"version", "check", "status", "summary"}
 
 
-def summary_of(
-    report: Report, policy: Policy, *, check: str, saved: Mapping[str, str], **more: Any
-) -> Summary:
+def summary_of(report: Report, *, check: str, saved: Mapping[str, str], **more: Any) -> Summary:
     """Return the summary of a report.
 
     Parameters
     ----------
     report : Report
         The findings.
-    policy : Policy
-        The limits they were judged by.
     check : str
         The name of the check.
     saved : mapping of str to str
@@ -59,18 +54,19 @@ def summary_of(
         What else to say, as plain values.
     """
     from kl_drift.judging.report import plain
+    from kl_drift.render import words
 
     loud = [column for column in report if column.status != "ok"]
     return {
         "version": VERSION,
         "status": str(report.status),
-        "summary": report.summary,
+        "summary": words.summary(report),
         "check": check,
         "current": _side(report.current),
         "reference": _side(report.reference),
         "counts": {str(status): n for status, n in Counter(c.status for c in report).items()},
         "drifted": list(report.drifted),
-        "columns": [plain(_column(column, policy)) for column in loud[:_MOST_COLUMNS]],
+        "columns": [plain(_column(column)) for column in loud[:_MOST_COLUMNS]],
         "more_columns": max(len(loud) - _MOST_COLUMNS, 0),
         **{key: where for key, where in saved.items() if where},
         **{key: value for key, value in more.items() if value is not None},
@@ -96,18 +92,21 @@ def _side(side: Any) -> dict[str, Any]:
     return {"source": side.source, "rows": side.rows, "as_of": side.as_of}
 
 
-def _column(column: ColumnReport, policy: Policy) -> dict[str, Any]:
+def _column(column: ColumnReport) -> dict[str, Any]:
     from kl_drift.render import words
 
-    limits = policy.of(column.name)
+    verdict = column.verdict
     return {
         "name": column.name,
         "status": str(column.status),
         "kl": column.kl,
         "interval": column.interval,
-        "limit": limits.drift if column.status == "drift" else limits.warn,
-        "history_limit": column.history_limit,
-        "reason": column.reason,
+        "which": verdict.which,
+        "statistic": verdict.statistic,
+        "value": verdict.value,
+        "limit": verdict.limit,
+        "learned": verdict.learned,
+        "reason": words.reason(column),
         "moved": words.moved(column),
     }
 

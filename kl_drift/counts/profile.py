@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from kl_drift import canonical
 from kl_drift.counts.bins import Domain, Number, level_hash, number_text
 from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.errors import BinsMismatchError, ColumnNotFoundError, UsageError, did_you_mean
 
 UNSEEN_NAMES = 50
@@ -60,9 +61,9 @@ class ColumnProfile:
     type : str
         The Arrow type, as Arrow writes it.
     histogram : Histogram or None
-        The counts; ``None`` where the column was not counted, and then ``reason`` says why.
-    reason : str
-        Why the column is not judged; empty where it is.
+        The counts; ``None`` where the column was not counted.
+    why : Uncounted or None
+        Why it was not; ``None`` where it was.
     nulls : int
         Null rows; known also where a column is reported without being judged.
     range : ValueRange or None
@@ -77,11 +78,16 @@ class ColumnProfile:
 
     type: str
     histogram: Histogram | None = None
-    reason: str = ""
+    why: Uncounted | None = None
     nulls: int = 0
     range: ValueRange | None = None
     derived_from: str = ""
     unseen: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind | None:
+        """Why the column is not counted; ``None`` where it is."""
+        return None if self.why is None else self.why.kind
 
     def __add__(self, other: ColumnProfile) -> ColumnProfile:
         """Add counts and join ranges; both columns must be counted, or neither."""
@@ -91,13 +97,13 @@ class ColumnProfile:
             histogram = None
         else:
             raise BinsMismatchError(
-                f"counted in one profile, not in the other ({self.reason or other.reason})"
+                f"counted in one profile, not in the other ({self.why or other.why})"
             )
         ranges = [part.range for part in (self, other) if part.range is not None]
         return ColumnProfile(
             type=min(self.type, other.type),
             histogram=histogram,
-            reason=min(self.reason, other.reason),
+            why=min(whys) if (whys := [w for w in (self.why, other.why) if w]) else None,
             nulls=self.nulls + other.nulls,
             range=reduce(lambda one, two: one | two, ranges) if ranges else None,
             derived_from=max(self.derived_from, other.derived_from),

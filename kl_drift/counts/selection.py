@@ -16,6 +16,7 @@ import pyarrow as pa
 from kl_drift.counts.arrays import TEMPORAL, Family, family_of, scale_of
 from kl_drift.counts.binning import Binning, Categories, Edges, Quantiles, Uniform
 from kl_drift.counts.bins import Domain, LevelDomain, pair_name
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.errors import (
     ColumnNotFoundError,
     ColumnTypeError,
@@ -41,15 +42,6 @@ _GROUPS: Mapping[str, frozenset[str]] = {
     "timestamp": frozenset({"timestamp", "instant"}),
 }
 _LEVELLED: frozenset[Family] = frozenset({"string", "boolean", "binary"})
-
-NOT_SELECTED = "not selected"
-PARTITION_KEY = "partition key: it tells snapshots apart; name it to have it counted"
-INDEX_COLUMN = "index of a pandas data frame; name it to have it counted"
-TYPE_CHANGED: Literal["type changed"] = "type changed"
-"""How the reason begins that a scan gives for a column of another type."""
-NEVER_JUDGED_BY_DEFAULT = (
-    "moves by construction; ask for its hour, weekday, age or value to have it judged"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +118,7 @@ def _refuse_as_pair(pair: tuple[str, str], others: Iterable[tuple[str, str]]) ->
 
 
 def refuse_uncounted(
-    pairs: Iterable[tuple[str, str]], counted: Collection[str], reasons: Mapping[str, str]
+    pairs: Iterable[tuple[str, str]], counted: Collection[str], left: Mapping[str, Uncounted]
 ) -> None:
     """Refuse a pair of which a column is not there or not counted, or whose name is taken.
 
@@ -136,7 +128,7 @@ def refuse_uncounted(
         The pairs.
     counted : collection of str
         The columns that are counted by themselves.
-    reasons : mapping of str to str
+    left : mapping of str to Uncounted
         Why others are not.
 
     Raises
@@ -147,14 +139,16 @@ def refuse_uncounted(
     for pair in pairs:
         name = pair_name(*pair)
         for column in pair:
-            if column in reasons:
+            if column in left:
                 raise PairError(
-                    pair, f"{name!r}: column {column!r} is not counted by itself: {reasons[column]}"
+                    pair,
+                    f"{name!r}: column {column!r} is not counted by itself ({left[column]}); "
+                    "select it by its name, or pair another one",
                 )
             if column not in counted:
                 hint = did_you_mean(column, counted) or f" Counted are: {_abridged([*counted])}"
                 raise PairError(pair, f"{name!r}: no column {column!r} is counted.{hint}")
-        if name in counted or name in reasons:
+        if name in counted or name in left:
             raise PairError(pair, f"{name!r} is also the name of a column; rename that column")
 
 
@@ -194,7 +188,7 @@ class Chosen:
 
     wanted: Mapping[str, Wanted]
     ranged: tuple[str, ...]
-    reasons: Mapping[str, str]
+    left: Mapping[str, Uncounted]
 
 
 def choose(
@@ -226,25 +220,25 @@ def choose(
     _refuse_strangers(schema, selection)
     wanted: dict[str, Wanted] = {}
     ranged: list[str] = []
-    reasons: dict[str, str] = {}
-    by_nature = dict.fromkeys(index_columns, INDEX_COLUMN)
-    by_nature |= dict.fromkeys(partition_keys, PARTITION_KEY)
+    left: dict[str, Uncounted] = {}
+    by_nature = dict.fromkeys(index_columns, Kind.INDEX)
+    by_nature |= dict.fromkeys(partition_keys, Kind.PARTITION_KEY)
     for name, kind in schema.items():
         family = family_of(kind)
-        reason = _reason_to_leave(name, kind, selection, by_nature.get(name, ""))
-        if reason or family is None:
-            reasons[name] = reason
+        why = _why_left(name, kind, selection, by_nature.get(name))
+        if why or family is None:
+            left[name] = Uncounted(kind=why or Kind.UNKNOWN_TYPE)
         elif family in TEMPORAL and not selection.judge.get(name):
             ranged.append(name)
-            reasons[name] = NEVER_JUDGED_BY_DEFAULT
+            left[name] = Uncounted(kind=Kind.MOVES)
         else:
             named = _as_wanted(name, kind, family, selection)
             _refuse_twins(name, named.keys() & schema.keys() - {name})
             wanted |= named
             if name not in wanted:
                 ranged.append(name)
-                reasons[name] = f"judged as {', '.join(selection.judge[name])}"
-    return Chosen(wanted=wanted, ranged=tuple(ranged), reasons=reasons)
+                left[name] = Uncounted(kind=Kind.JUDGED_AS, parts=selection.judge[name])
+    return Chosen(wanted=wanted, ranged=tuple(ranged), left=left)
 
 
 def _refuse_strangers(schema: Mapping[str, pa.DataType], selection: Selection) -> None:
@@ -271,13 +265,15 @@ def _abridged(names: list[str]) -> str:
     return ", ".join(names[:12]) + (f" … ({len(names)} in all)" if len(names) > 12 else "")
 
 
-def _reason_to_leave(name: str, kind: pa.DataType, selection: Selection, by_nature: str) -> str:
+def _why_left(
+    name: str, kind: pa.DataType, selection: Selection, by_nature: Kind | None
+) -> Kind | None:
+    """Say why a column is left out; ``None`` where it is not."""
     if not _selected(name, kind, selection):
-        return NOT_SELECTED
+        return Kind.NOT_SELECTED
     if family_of(kind) is None:
-        nested = "nested type" if pa.types.is_nested(kind) else "type"
-        return f"{nested} {kind}: not counted; turn it into columns of plain types"
-    return "" if selection.names(name) else by_nature
+        return Kind.NESTED if pa.types.is_nested(kind) else Kind.UNKNOWN_TYPE
+    return None if selection.names(name) else by_nature
 
 
 def _selected(name: str, kind: pa.DataType, selection: Selection) -> bool:

@@ -28,8 +28,9 @@ from kl_drift.counts.binning import (
 from kl_drift.counts.bins import Bins, Domain, LevelDomain, NumericBins, PairBins
 from kl_drift.counts.counting import Tally
 from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.counts.profile import ColumnProfile, Profile
-from kl_drift.counts.selection import TYPE_CHANGED, Selection, Wanted, choose, refuse_uncounted
+from kl_drift.counts.selection import Selection, Wanted, choose, refuse_uncounted
 from kl_drift.engines.reading import (
     LEVEL_LIMIT,
     Columns,
@@ -49,7 +50,6 @@ from kl_drift.version import __version__
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called as work goes on with the rows done and the rows in all (``None``: not known)."""
 
-IDENTIFIER = "looks like an identifier: unique per row; name it to have it judged"
 _IDENTIFIER_ROWS = 50
 _ZONE = re.compile(r"^timestamp\[.*tz=(.+)\]$")
 _SPARSE_IDENTIFIER_ROWS = 1_000
@@ -91,19 +91,19 @@ def _fit(source: Source, selection: Selection, as_of: str, progress: Progress | 
             f"{source.name}: the reference has no rows; bins are fitted on it, so choose another"
         )
     chosen = choose(source.schema, source.partition_keys, selection, source.index_columns)
-    refuse_uncounted(selection.pairs, chosen.wanted, chosen.reasons)
+    refuse_uncounted(selection.pairs, chosen.wanted, chosen.left)
     readings = _readings(source, chosen.wanted, as_of)
     step = _meter(progress, None if source.rows is None else 2 * source.rows)
     samples = source.sample(_requests(chosen.wanted, readings), step)
-    bins, reasons = _fitted(chosen.wanted, samples)
-    refuse_uncounted(selection.pairs, bins, reasons)
-    ranged = [*chosen.ranged, *(name for name in reasons if name in source.schema)]
+    bins, left = _fitted(chosen.wanted, samples)
+    refuse_uncounted(selection.pairs, bins, left)
+    ranged = [*chosen.ranged, *(name for name in left if name in source.schema)]
     return _counted(
         source,
         wanted={name: (readings[name], each) for name, each in bins.items()},
         pairs=_pairs_fitted(selection.pairs, samples),
         ranged=ranged,
-        reasons={**chosen.reasons, **reasons},
+        left={**chosen.left, **left},
         derived={name: want.column for name, want in chosen.wanted.items() if want.derivation},
         as_of=as_of,
         step=step,
@@ -171,19 +171,19 @@ def _level_domain(want: Wanted) -> LevelDomain:
 def _fitted(
     wanted: Mapping[str, Wanted],
     samples: Mapping[str, Sample],
-) -> tuple[dict[str, Bins], dict[str, str]]:
+) -> tuple[dict[str, Bins], dict[str, Uncounted]]:
     """Return the bins of every column that can have them, and why the others cannot."""
     bins: dict[str, Bins] = {}
-    reasons: dict[str, str] = {}
+    left: dict[str, Uncounted] = {}
     for name, want in wanted.items():
         sample = samples[name]
-        if reason := _reason_not_to_fit(want, sample):
-            reasons[name] = reason
+        if why := _why_not_fitted(want, sample):
+            left[name] = why
         elif isinstance(sample, LevelSample) and isinstance(want.binning, Categories):
             bins[name] = fit_levels(sample, want.binning)
         elif isinstance(sample, NumberSample) and not isinstance(want.binning, Categories):
             bins[name] = fit_numbers(sample, want.binning)
-    return bins, reasons
+    return bins, left
 
 
 def _pairs_fitted(
@@ -199,15 +199,12 @@ def _pairs_fitted(
     return [PairBins(columns=pair, sides=(sides[pair[0]], sides[pair[1]])) for pair in pairs]
 
 
-def _reason_not_to_fit(want: Wanted, sample: Sample) -> str:
-    if isinstance(sample, TooManyLevels):
-        if sample.unique and not want.named:
-            return IDENTIFIER
-        return (
-            f"more than {LEVEL_LIMIT:,} distinct values, too many to count as categories; "
-            "derive a coarser column"
-        )
-    return IDENTIFIER if not want.named and _looks_unique(want, sample) else ""
+def _why_not_fitted(want: Wanted, sample: Sample) -> Uncounted | None:
+    many = isinstance(sample, TooManyLevels)
+    unique = sample.unique if isinstance(sample, TooManyLevels) else _looks_unique(want, sample)
+    if unique and not want.named:
+        return Uncounted(kind=Kind.IDENTIFIER)
+    return Uncounted(kind=Kind.TOO_MANY_LEVELS, most=LEVEL_LIMIT) if many else None
 
 
 def _looks_unique(want: Wanted, sample: NumberSample | LevelSample) -> bool:
@@ -258,31 +255,31 @@ def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | Non
     wanted: dict[str, Wanted] = {}
     bins: dict[str, Bins] = {}
     ranged: list[str] = []
-    reasons: dict[str, str] = {}
+    left: dict[str, Uncounted] = {}
     single, pairs = _apart(like)
     for name, column in single.items():
         origin = column.derived_from or name
         if origin not in schema:
             continue
-        if reason := _type_changed(schema[origin], column):
-            reasons[name] = reason
-        elif column.histogram is None:
-            reasons[name] = column.reason
+        if why := _type_changed(schema[origin], column):
+            left[name] = why
+        elif column.why is not None:
+            left[name] = column.why
             if column.range is not None or column.nulls:
                 ranged.append(name)
-        elif not isinstance(column.histogram.bins, PairBins):
+        elif column.histogram and not isinstance(column.histogram.bins, PairBins):
             bins[name] = column.histogram.bins
             wanted[name] = _as_before(origin, schema[origin], column)
     known = {*like.columns, *(column.derived_from for column in like.columns.values())}
     new = schema.keys() - known - source.partition_keys - source.index_columns
-    reasons |= dict.fromkeys(new, "not in the reference")
+    left |= dict.fromkeys(new, Uncounted(kind=Kind.NEW))
     readings = _readings(source, wanted, as_of)
     profile = _counted(
         source,
         wanted={name: (readings[name], each) for name, each in bins.items()},
         pairs=[pair for pair in pairs if all(name in bins for name in pair.columns)],
         ranged=ranged,
-        reasons=reasons,
+        left=left,
         derived={name: each.derived_from for name, each in like.columns.items()},
         as_of=as_of,
         step=_meter(progress, source.rows),
@@ -304,23 +301,23 @@ def _changed_pairs(
 ) -> dict[str, ColumnProfile]:
     """Return the pairs of which a column has changed its type, so that they cannot be counted."""
     return {
-        pair.name: replace(
-            columns[name], reason=columns[name].reason.replace(":", f": {name!r} was", 1)
-        )
+        pair.name: replace(columns[name], why=replace(why, column=name))
         for pair in pairs
         for name in pair.columns
-        if name in columns and columns[name].reason.startswith(TYPE_CHANGED)
+        if name in columns
+        and (why := columns[name].why) is not None
+        and why.kind is Kind.TYPE_CHANGED
     }
 
 
-def _type_changed(kind: pa.DataType, column: ColumnProfile) -> str:
-    """Say what changed where values of the type do not belong to the reference's domain."""
+def _type_changed(kind: pa.DataType, column: ColumnProfile) -> Uncounted | None:
+    """Say so where values of the type do not belong to the reference's domain."""
     family = family_of(kind)
     wanted = _domain_of(column)
     same = family in TEMPORAL if column.derived_from else family == wanted
     if same or family == "null" or wanted is None:
-        return ""
-    return f"{TYPE_CHANGED}: {column.type} in the reference, {kind} in the current snapshot"
+        return None
+    return Uncounted(kind=Kind.TYPE_CHANGED, reference_type=column.type)
 
 
 def _domain_of(column: ColumnProfile) -> Domain | LevelDomain | None:
@@ -354,7 +351,7 @@ def _counted(
     wanted: Columns,
     pairs: Iterable[PairBins],
     ranged: list[str],
-    reasons: Mapping[str, str],
+    left: Mapping[str, Uncounted],
     derived: Mapping[str, str],
     as_of: str,
     step: Step | None,
@@ -371,11 +368,11 @@ def _counted(
     columns = {
         name: _uncounted(
             schema[derived.get(name) or name],
-            reason,
+            why,
             tallies.get(name),
             derived_from=derived.get(name, ""),
         )
-        for name, reason in reasons.items()
+        for name, why in left.items()
     }
     for name, (reading, bins) in wanted.items():
         kind = str(schema[reading.column])
@@ -422,11 +419,11 @@ def _column(
 
 
 def _uncounted(
-    kind: pa.DataType, reason: str, tally: Tally | None, *, derived_from: str
+    kind: pa.DataType, why: Uncounted, tally: Tally | None, *, derived_from: str
 ) -> ColumnProfile:
     return ColumnProfile(
         type=str(kind),
-        reason=reason,
+        why=why,
         nulls=int(tally.counts[-1]) if tally else 0,
         range=tally.range if tally else None,
         derived_from=derived_from,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ from kl_drift.errors import KLDriftError
 from kl_drift.gx.memory import Memory
 from kl_drift.gx.outcome import Outcome, outcomes
 from kl_drift.gx.registration import check_results, check_suite
+from kl_drift.render.notice import Block, Notice, to_text
 
 if TYPE_CHECKING:
     from great_expectations.checkpoint.checkpoint import CheckpointResult
@@ -154,12 +156,22 @@ def message(checkpoint: str, due: Sequence[Outcome]) -> tuple[str, str]:
     columns = list(dict.fromkeys(name for each in due for name in _columns(each)))
     shown = ", ".join(columns[:6]) + (" …" if len(columns) > 6 else "")
     title = f"{' and '.join(statuses)} in {checkpoint}: {shown}"
-    blocks = []
-    for batch in dict.fromkeys((each.suite, each.batch) for each in due):
-        here = [each for each in due if (each.suite, each.batch) == batch]
-        lines = [f"[{each.severity}] {line}" for each in here for line in each.lines]
-        blocks.append("\n".join([f"suite {batch[0]}, batch {batch[1] or 'unnamed'}:", *lines]))
-    return title, "\n\n".join(blocks)
+    blocks = tuple(
+        _block(batch, [each for each in due if (each.suite, each.batch) == batch])
+        for batch in dict.fromkeys((each.suite, each.batch) for each in due)
+    )
+    notice = Notice(subject=title, summary=title, status=statuses[0], blocks=blocks)
+    return notice.subject, to_text(notice)
+
+
+def _block(batch: tuple[str, str], outcomes: Sequence[Outcome]) -> Block:
+    suite, name = batch
+    lines = tuple(
+        replace(line, status=f"{line.status} ({each.severity})")
+        for each in outcomes
+        for line in each.told
+    )
+    return Block(heads=(f"suite {suite}, batch {name or 'unnamed'}:",), lines=lines)
 
 
 def _columns(outcome: Outcome) -> list[str]:

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kl_drift.gx.registration import TYPES
-from kl_drift.gx.rendering import exception_messages, moved
+from kl_drift.gx.rendering import columns_of, exception_messages
 from kl_drift.gx.verdict import ERROR
-from kl_drift.judging.policy import nats
+from kl_drift.judging.policy import Status
+from kl_drift.render.notice import Line, line_of
 
 if TYPE_CHECKING:
     from great_expectations.checkpoint.checkpoint import CheckpointResult
@@ -68,26 +69,25 @@ class Outcome:
     key: str = field(default="", repr=False)
 
     @property
-    def lines(self) -> list[str]:
-        """What to tell a person: a line for each column that is not ok, with its numbers."""
-        told = [_line(column) for column in self.columns if column.get("status") != "ok"]
+    def told(self) -> list[Line]:
+        """What an alert says: a line for each column that is not ok, and for an error."""
+        found = columns_of({"columns": self.columns})
+        told = [line_of(column) for column in found if column.status is not Status.OK]
         if self.status == ERROR or not told:
-            told.insert(0, self.summary)
+            name = self.column or self.expectation
+            told.insert(0, Line(status=self.status, name=name, reason=self.summary))
         return told
+
+    @property
+    def lines(self) -> list[str]:
+        """The same as text, a line each."""
+        return ["; ".join([str(line), *line.moved]) for line in self.told]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, small enough for an XCom."""
         told = {**asdict(self), "columns": [dict(column) for column in self.columns]}
         del told["key"]
         return told
-
-
-def _line(column: Mapping[str, Any]) -> str:
-    reason = str(column.get("reason"))
-    told = [f"{column.get('name')}: {column.get('status')}: {reason}"]
-    if column.get("kl") is not None and not reason.startswith("KL "):
-        told.append(f"KL {nats(column['kl'])} nats")
-    return "; ".join([*told, *moved(column)])
 
 
 def outcomes(result: CheckpointResult) -> list[Outcome]:

@@ -1,9 +1,9 @@
 """The expectations in Data Docs: a sentence, the observed value, a table and charts.
 
 Knows Great Expectations' content blocks and the Vega-Lite that Data Docs load. Has never heard of
-how a number was computed or judged. Reads results as plain mappings that may lack anything: a
-renderer that raises would take the page with it. What comes from the data is escaped here, since
-Data Docs put text and charts into the page as they are.
+how a number was computed, judged or written. Results are plain mappings that may lack anything, and
+a renderer that raises would take the page with it: a column that cannot be read is left out. What
+comes from the data is escaped here, since Data Docs put text and charts into the page as they are.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ from great_expectations.render.components import (
 )
 from great_expectations.render.renderer.renderer import renderer
 
-from kl_drift.judging.policy import nats
-from kl_drift.judging.report import percent
+from kl_drift.judging.loading import column_from_dict
+from kl_drift.judging.policy import Status
+from kl_drift.judging.report import ColumnReport
+from kl_drift.render import words
+from kl_drift.render.charts import cells
+from kl_drift.render.numbers import ABSENT, nats
 
 _CHARTS = 6  # of a table expectation; the rest stands in its table
 _QUIET_ROWS = 20
@@ -52,12 +56,11 @@ _NAMES = {
 _HEADER = (
     "Column",
     "Status",
-    "KL",
-    "Interval",
+    "Measured",
     "Limit",
-    "Noise floor",
-    "Rows",
-    "Nulls",
+    "By chance",
+    "Rows, reference → current",
+    "Nulls, reference → current",
     "What moved",
 )
 
@@ -117,7 +120,7 @@ class Rendered:
     def _diagnostic_unexpected_table_renderer(
         cls, configuration: Any = None, result: Any = None, runtime_configuration: Any = None
     ) -> list[Any]:
-        columns = _details(result).get("columns") or []
+        columns = columns_of(_details(result))
         if not columns:
             return []
         return [_table(columns), *map(_chart, _charted(columns))]
@@ -179,11 +182,9 @@ def _said(result: Any) -> tuple[str, str]:
     details = _details(result)
     if details.get("error"):
         return "error", f"{details['error'].get('kind')}: {details['error'].get('message')}"
-    columns = details.get("columns") or []
+    columns = columns_of(details)
     if len(columns) == 1:
-        return columns[0].get(
-            "status", ""
-        ), f"{columns[0].get('status')}: {columns[0].get('reason')}"
+        return str(columns[0].status), f"{columns[0].status}: {words.reason(columns[0])}"
     if columns:
         return details.get("status", ""), details.get("summary", "")
     return "error", "; ".join(exception_messages(getattr(result, "exception_info", None)))
@@ -200,35 +201,28 @@ def exception_messages(info: Any) -> list[str]:
 
 def observed(details: Mapping[str, Any]) -> str:
     """Return what was observed, in a few words."""
-    columns = details.get("columns") or []
+    columns = columns_of(details)
     if not columns:
         return "--"
-    if len(columns) > 1:
-        return str(details.get("summary"))
-    column = columns[0]
-    if column.get("value") is None:
-        return str(column.get("finding") or "∞")
-    name = _NAMES.get(str(details.get("statistic")), "KL")
-    interval = f" ({_interval(column)})" if details.get("statistic") == "kl" else ""
-    return f"{name} {nats(column['value'])} nats{interval}"
+    return words.measured(columns[0]) if len(columns) == 1 else str(details.get("summary"))
 
 
-def _interval(column: Mapping[str, Any]) -> str:
-    interval = column.get("interval")
-    return "–".join(map(_nats, interval)) if interval else "–"
+def columns_of(details: Mapping[str, Any]) -> list[ColumnReport]:
+    """Return the columns of a result; those that cannot be read are left out."""
+    found = (_column(each) for each in details.get("columns") or ())
+    return [column for column in found if column is not None]
 
 
-def _nats(value: float | None) -> str:
-    return "–" if value is None else nats(value)
+def _column(plain: Any) -> ColumnReport | None:
+    try:
+        return column_from_dict(plain)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else percent(value)
-
-
-def _table(columns: Sequence[Mapping[str, Any]]) -> RenderedTableContent:
-    loud = [column for column in columns if column.get("status") != "ok"]
-    quiet = [column for column in columns if column.get("status") == "ok"]
+def _table(columns: Sequence[ColumnReport]) -> RenderedTableContent:
+    loud = [column for column in columns if column.status is not Status.OK]
+    quiet = [column for column in columns if column.status is Status.OK]
     rows = [_row(column) for column in (*loud, *quiet[:_QUIET_ROWS])]
     if len(quiet) > _QUIET_ROWS:
         rows.append(
@@ -242,67 +236,52 @@ def _table(columns: Sequence[Mapping[str, Any]]) -> RenderedTableContent:
     )
 
 
-def _row(column: Mapping[str, Any]) -> list[str]:
+def _row(column: ColumnReport) -> list[str]:
     cells = (
-        column.get("name"),
-        column.get("status"),
-        _nats(column.get("kl")),
-        _interval(column),
-        _shown(column.get("limit", "–")),
-        _nats(column.get("noise_floor")),
-        f"{column.get('reference_rows', 0):,} → {column.get('current_rows', 0):,}",
-        f"{_share(column.get('reference_nulls'))} → {_share(column.get('current_nulls'))}",
-        "; ".join(moved(column)) or column.get("finding") or "",
+        column.name,
+        str(column.status),
+        words.measured(column),
+        words.limit(column),
+        nats(column.noise_floor),
+        f"{column.reference_rows:,} → {column.current_rows:,}",
+        words.nulls(column) or ABSENT,
+        "; ".join(words.moved(column)) or ABSENT,
     )
-    return [escape(str(cell)) for cell in cells]
+    return [escape(cell) for cell in cells]
 
 
-def moved(column: Mapping[str, Any]) -> list[str]:
-    """Say what moved in a column of a result, a phrase each."""
-    phrases = [
-        f"{cell.get('label')}: {_share(cell.get('reference'))} → {_share(cell.get('current'))} "
-        "of rows"
-        for cell in column.get("top_cells") or []
-    ]
-    for what in ("new", "vanished"):
-        levels = [str(each.get("level")) for each in column.get(f"{what}_levels") or []]
-        more = f" and {len(levels) - 5} more" if len(levels) > 5 else ""
-        phrases += [f"{what}: {', '.join(levels[:5])}{more}"] if levels else []
-    return phrases
-
-
-def _charted(columns: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _charted(columns: Sequence[ColumnReport]) -> list[ColumnReport]:
     """Return the columns to draw: the one there is, or the first that need attention."""
-    drawn = [column for column in columns if column.get("cells")]
+    drawn = [column for column in columns if column.cells]
     if len(columns) == 1:
         return drawn
-    return [column for column in drawn if column.get("status") != "ok"][:_CHARTS]
+    return [column for column in drawn if column.status is not Status.OK][:_CHARTS]
 
 
-def _chart(column: Mapping[str, Any]) -> RenderedGraphContent:
+def _chart(column: ColumnReport) -> RenderedGraphContent:
     return RenderedGraphContent(
         graph=_for_script(chart(column)),
         header=_text(
             "$column: reference (outlined) and current (solid), and what each cell adds to KL",
-            {"column": str(column.get("name"))},
+            {"column": column.name},
             {"classes": ["small"]},
         ),
         styling={"classes": ["mt-2"], "body": {"styles": {"overflow-x": "auto"}}},
     )
 
 
-def chart(column: Mapping[str, Any]) -> dict[str, Any]:
+def chart(column: ColumnReport) -> dict[str, Any]:
     """Return the Vega-Lite specification of a column's cells, data and colours included."""
     spec: dict[str, Any] = json.loads(_specification())
     rows = [
         {
             "cell": place,
-            "label": cell.get("label"),
-            "reference": cell.get("reference"),
-            "current": cell.get("current"),
-            "contribution": cell.get("contribution"),
+            "label": label,
+            "reference": reference,
+            "current": current,
+            "contribution": contribution,
         }
-        for place, cell in enumerate(column["cells"])
+        for place, (label, reference, current, contribution, _) in enumerate(cells(column))
     ]
     step = min(44, max(8, _WIDTH // max(len(rows), 1)))
     for panel in spec["vconcat"]:

@@ -23,8 +23,9 @@ from kl_drift.errors import (
 from kl_drift.judging.comparison import compare_profiles
 from kl_drift.judging.limits import LearnedLimits
 from kl_drift.judging.policy import Finding, Policy, Statistic, Status
-from kl_drift.judging.report import ColumnReport, Report, plain
+from kl_drift.judging.report import ColumnReport, Report, column_to_dict, plain
 from kl_drift.plan.plan import load_plan
+from kl_drift.render import words
 from kl_drift.statistics.smoothing import Smoothing, parse_smoothing
 
 ERROR = "error"
@@ -34,7 +35,7 @@ _KINDS: Mapping[Finding, type[KLDriftError]] = {
     "missing": ColumnNotFoundError,
     "type changed": ColumnTypeError,
 }
-_OF_COMPANION = {"kl": "kl", "reverse": "kl_reverse"}
+_COLUMN_OF = {"kl": "kl", "reverse": "kl_reverse"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,10 +185,10 @@ def judged(
     passing = {Status.OK, Status.WARN} | ({Status.UNDECIDED} if terms.accept_undecided else set())
     details = _details(report, terms)
     if columns and len(report.columns) == 1:
-        details["summary"] = f"{columns[0]}: {report[columns[0]].sentence}"
+        details["summary"] = f"{columns[0]}: {words.sentence(report[columns[0]])}"
     lost = [column for column in report if column.finding in _KINDS]
     if lost:
-        said = "; ".join(f"column {column.name!r}: {column.reason}" for column in lost)
+        said = "; ".join(f"column {column.name!r}: {words.reason(column)}" for column in lost)
         return _failed(_KINDS[lost[0].finding].__name__, said, details)
     return {
         "success": report.status in passing,
@@ -203,12 +204,12 @@ def _only(profile: Profile, columns: Sequence[str] | None) -> Profile:
 
 
 def _details(report: Report, terms: Terms) -> dict[str, Any]:
-    policy = terms.policy
+    statistic = terms.policy.statistic
     return {
         "status": str(report.status),
-        "summary": report.summary,
-        "statistic": policy.statistic,
-        "columns": [_column(column, policy.of(column.name)) for column in report],
+        "summary": words.summary(report),
+        "statistic": statistic,
+        "columns": [_column(column, terms.policy.of(column.name).statistic) for column in report],
         "unjudged": [plain(column) for column in report.unjudged],
         "current": plain(report.current),
         "reference": plain(report.reference),
@@ -216,15 +217,15 @@ def _details(report: Report, terms: Terms) -> dict[str, Any]:
     }
 
 
-def _column(column: ColumnReport, limits: Policy) -> dict[str, Any]:
-    value = getattr(column, _OF_COMPANION.get(limits.statistic, limits.statistic))
-    limit = limits.drift if column.history_limit is None else limits.warn
-    return {**plain(column), "value": plain(value), "limit": limit}
+def _column(column: ColumnReport, statistic: Statistic) -> dict[str, Any]:
+    """Return a column as in a report's document, with what the suite asks for, and the reason."""
+    observed = plain(getattr(column, _COLUMN_OF.get(statistic, statistic)))
+    return {**column_to_dict(column), "observed": observed, "reason": words.reason(column)}
 
 
 def _largest(columns: Iterable[Mapping[str, Any]]) -> float | None:
-    """Return the largest value of the columns; ``None`` where none is a finite number."""
-    values = [each["value"] for each in columns if each["value"] is not None]
+    """Return the largest observed value; ``None`` where none is a finite number."""
+    values = [each["observed"] for each in columns if each["observed"] is not None]
     largest: float | None = max(values, default=None)
     return largest
 

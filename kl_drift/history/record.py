@@ -18,7 +18,14 @@ from os import PathLike, fspath
 from typing import Any, TypeVar
 
 from kl_drift import canonical
-from kl_drift.artefact import VERSIONS, Kind, profile_from_dict, profile_to_dict, report_to_dict
+from kl_drift.artefact import (
+    VERSIONS,
+    Kind,
+    profile_from_dict,
+    profile_to_dict,
+    report_from_dict,
+    report_to_dict,
+)
 from kl_drift.counts.profile import Profile
 from kl_drift.errors import (
     ColumnNotFoundError,
@@ -200,8 +207,8 @@ class Judgement:
         The verdict.
     created : str
         When the report was made, UTC, ISO 8601.
-    report : mapping
-        The report as plain types, as :func:`~kl_drift.load_report` gives it.
+    report : Report
+        What was found.
     """
 
     check: str
@@ -210,7 +217,7 @@ class Judgement:
     digest: str
     status: Status
     created: str
-    report: Mapping[str, Any]
+    report: Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -563,7 +570,7 @@ class History:
                 digest=row["profile"],
                 status=Status(row["status"]),
                 created=row["created"],
-                report=self._decoded("report", row, dict),
+                report=self._decoded("report", row, report_from_dict),
             )
             for row in reversed(self._database.read(_REPORTS, check=check, last=_limit(last)))
         )
@@ -582,12 +589,11 @@ class History:
         latest = {each.digest: each for each in self.reports(check)}
         points, known = [], set[str]()
         for each in latest.values():
-            columns = {found["name"]: found for found in each.report["columns"]}
+            columns = {found.name: found for found in each.report}
             known |= columns.keys()
             if found := columns.get(column):
-                status = Status(found["status"])
                 points.append(
-                    Point(label=each.label, as_of=each.as_of, kl=found["kl"], status=status)
+                    Point(label=each.label, as_of=each.as_of, kl=found.kl, status=found.status)
                 )
         if latest and not points:
             raise ColumnNotFoundError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from kl_drift import canonical
 from kl_drift.history.database import Database, Migration
-from kl_drift.judging.report import Report, plain
+from kl_drift.judging.report import ColumnReport, Report, plain
 
 ERROR = "error"
 """The status of a run that could not judge."""
@@ -195,10 +195,17 @@ def failed_row(
 def briefs(report: Report) -> tuple[Brief, ...]:
     """Return what a report found, in short, by the name of the column."""
     found = (
-        Brief(name=column.name, status=str(column.status), kl=plain(column.kl), limit=None)
+        Brief(
+            name=column.name, status=str(column.status), kl=plain(column.kl), limit=_limit(column)
+        )
         for column in report
     )
     return tuple(sorted(found, key=lambda brief: brief.name))
+
+
+def _limit(column: ColumnReport) -> float | None:
+    """Return the limit that KL was compared with; none where another number decided."""
+    return column.verdict.limit if column.verdict.statistic == "kl" else None
 
 
 def _packed(columns: Iterable[Brief]) -> bytes:

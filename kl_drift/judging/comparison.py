@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
-from kl_drift.counts.bins import CategoryBins, PairBins
+from kl_drift.counts.bins import CategoryBins, NumericBins, PairBins
 from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.counts.profile import ColumnProfile, Profile
-from kl_drift.counts.selection import INDEX_COLUMN, NOT_SELECTED, PARTITION_KEY, TYPE_CHANGED
 from kl_drift.errors import BinsMismatchError
 from kl_drift.judging.extremes import rows_beyond, vanished_levels
 from kl_drift.judging.limits import LearnedLimits, Trend
@@ -31,7 +31,15 @@ from kl_drift.judging.measurement import (
     smooth_histograms,
 )
 from kl_drift.judging.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
-from kl_drift.judging.report import CellChange, ColumnReport, LevelChange, Report, Side, Unjudged
+from kl_drift.judging.report import (
+    BinsKind,
+    CellChange,
+    ColumnReport,
+    LevelChange,
+    Report,
+    Side,
+    Unjudged,
+)
 from kl_drift.statistics.checks import Floats
 from kl_drift.statistics.inference import benjamini_hochberg
 from kl_drift.statistics.smoothing import Smoothing
@@ -62,7 +70,7 @@ def compare_profiles(
     policy : Policy
         The limits.
     smoothing : Smoothing
-        How counts become positive smooth_histograms.
+        How counts become positive probabilities.
     learned : LearnedLimits, optional
         What the columns' own snapshots stay below; over the same bins.
     fitted : bool
@@ -90,8 +98,8 @@ def compare_profiles(
             compared[name] = _measure(name, found, expected, limits, smoothing, fitted=fitted)
         elif finding := _finding(name, found, expected):
             judged.append(_report_finding(name, finding, current, reference))
-        elif expected and expected.reason != NOT_SELECTED:
-            unjudged.append(_report_unjudged(name, current, reference))
+        elif expected and (why := expected.why) and why.kind is not Kind.NOT_SELECTED:
+            unjudged.append(_report_unjudged(name, why, current, reference))
     judged += _judge(compared, policy, learned, trends or {})
     return Report(
         current=_side(current),
@@ -124,16 +132,16 @@ def _finding(name: str, current: ColumnProfile | None, reference: ColumnProfile 
     """Say what is wrong with a column that is not counted on both sides; empty: nothing."""
     if reference is None:
         return "new"
-    if reference.reason == NOT_SELECTED:
+    if reference.kind is Kind.NOT_SELECTED:
         return ""
     if current is None:
-        return "" if reference.reason in (INDEX_COLUMN, PARTITION_KEY) else "missing"
-    if current.reason.startswith(TYPE_CHANGED):
-        return TYPE_CHANGED
+        return "" if reference.kind in (Kind.INDEX, Kind.PARTITION_KEY) else "missing"
+    if current.kind is Kind.TYPE_CHANGED:
+        return "type changed"
     if reference.histogram is not None:
         raise BinsMismatchError(
             f"column {name!r} was counted in the reference, not in the current profile "
-            f"({current.reason}); scan the current snapshot like this reference"
+            f"({current.why}); scan the current snapshot like this reference"
         )
     return ""
 
@@ -142,30 +150,25 @@ def _report_finding(
     name: str, finding: Finding, current: Profile, reference: Profile
 ) -> ColumnReport:
     found, expected = current.columns.get(name), reference.columns.get(name)
-    kind = (found or expected or ColumnProfile(type="")).type
-    detail = {
-        "missing": f"missing from the current snapshot; {kind} in the reference",
-        "new": f"not in the reference; now {kind}",
-        "type changed": found.reason if found else "",
-    }[finding]
-    verdict = decide_finding(finding, detail)
+    why = found and found.why
     return ColumnReport(
         name=name,
-        status=verdict.status,
-        reason=verdict.reason,
+        verdict=decide_finding(finding),
         finding=finding,
-        type=kind,
+        type=found.type if found else "",
+        reference_type=(why and why.reference_type) or (expected.type if expected else ""),
+        changed=why.column if why else "",
         current_rows=current.rows if found else 0,
         reference_rows=reference.rows if expected else 0,
     )
 
 
-def _report_unjudged(name: str, current: Profile, reference: Profile) -> Unjudged:
+def _report_unjudged(name: str, why: Uncounted, current: Profile, reference: Profile) -> Unjudged:
     found, expected = current.columns.get(name), reference.columns[name]
     return Unjudged(
         name=name,
         type=expected.type,
-        reason=expected.reason,
+        why=why,
         reference_range=str(expected.range or ""),
         current_range=str((found and found.range) or ""),
         reference_nulls=_known_nulls(expected, reference.rows),
@@ -257,7 +260,7 @@ def _judge(
     equal = _adjust({name: each.p_value for name, each in measured.items()})
     for name, each in compared.items():
         detected = equal.get(name, 1.0) < _CERTAIN
-        evidence = replace(_evidence(each, detected), trend=trends.get(name))
+        evidence = replace(_evidence(each), trend=trends.get(name))
         if learned is not None:
             evidence = replace(
                 evidence,
@@ -281,13 +284,12 @@ def _adjust(chances: Mapping[str, float]) -> dict[str, float]:
     return dict(zip(chances, adjusted.tolist(), strict=True))
 
 
-def _evidence(each: _Compared, detected: bool) -> Evidence:
+def _evidence(each: _Compared) -> Evidence:
     plain = Evidence(
         kl=each.divergences.kl,
         kl_null=each.divergences.kl_null,
         current_rows=each.current.rows,
         reference_rows=each.reference.rows,
-        detected=detected,
         companions={
             "reverse": each.divergences.kl_reverse,
             "jeffreys": each.divergences.jeffreys,
@@ -312,9 +314,10 @@ def _column_report(
     unseen = sorted(each.current_column.unseen.items(), key=lambda item: (-item[1], item[0]))
     return ColumnReport(
         name=name,
-        status=verdict.status,
-        reason=verdict.reason,
+        verdict=verdict,
         type=each.current_column.type,
+        reference_type=each.reference_column.type,
+        bins=_kind_of(reference.bins),
         current_rows=current.rows,
         reference_rows=reference.rows,
         current_nulls=_share(current.nulls, current.rows),
@@ -352,6 +355,18 @@ def _new_levels(each: _Compared) -> dict[str, Any]:
         "singletons": bins.singletons,
         "doubletons": bins.doubletons,
     }
+
+
+def _kind_of(bins: NumericBins | CategoryBins | PairBins) -> BinsKind:
+    match bins:
+        case NumericBins():
+            return "numeric"
+        case CategoryBins():
+            return "categories"
+        case PairBins():
+            return "pair"
+        case _:
+            assert_never(bins)
 
 
 def _noise_numbers(noise: Noise) -> dict[str, Any]:

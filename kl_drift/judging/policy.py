@@ -1,14 +1,15 @@
-"""The policy: measured numbers become a status and a sentence.
+"""The policy: measured numbers become a verdict.
 
-Knows limits. Never sees rows, arrays, histograms or files. An error is never a drift, and what
-could not be judged is never ``ok``.
+Knows limits. Never sees rows, arrays, histograms or files, and has never heard of words: a verdict
+says what was compared with what, and renderers put that into a sentence. An error is never a drift,
+and what could not be judged is never ``ok``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
@@ -45,6 +46,19 @@ Rule: TypeAlias = Literal["gates", "point"]
 
 Statistic: TypeAlias = Literal["kl", "reverse", "jeffreys", "jensen_shannon"]
 """Of what the limits are: KL(current‖reference), or one of its companions."""
+
+Compared: TypeAlias = Statistic | Literal["null", "trend"]
+"""What a verdict compared with a limit: a divergence, that of the null flag, or a slow rise."""
+
+Which: TypeAlias = Literal[
+    "stated", "companion", "learned", "null", "noise", "rows", "finding", "trend"
+]
+"""What decided: a limit of the policy for KL (``stated``), for another statistic (``companion``),
+the limit that the column's own snapshots teach (``learned``), the limit of the null flag
+(``null``), what chance alone gives (``noise``), the number of rows (``rows``), what is wrong with
+the column as a whole (``finding``), or how it has been moving for long (``trend``)."""
+
+SideName: TypeAlias = Literal["current", "reference"]
 
 _TIMES_KL: Mapping[Statistic, float] = {"reverse": 1.0, "jeffreys": 2.0, "jensen_shannon": 0.25}
 """What each companion is of a small KL: near equality all are multiples of one quadratic form."""
@@ -144,8 +158,6 @@ class Evidence:
         What noise alone reaches once in a thousand.
     rows_needed : float
         Rows that bring the noise floor under the warning limit.
-    detected : bool
-        Whether the two distributions certainly differ, by however little.
     history_limit, history_null_limit : float or None
         What the column's own snapshots, and their null flags, stay below; ``None`` where no limit
         was learned.
@@ -163,7 +175,6 @@ class Evidence:
     null_lower: float = 0.0
     noise_floor: float = math.inf
     rows_needed: float = math.inf
-    detected: bool = False
     history_limit: float | None = None
     history_null_limit: float | None = None
     companions: Mapping[Statistic, float] = field(default_factory=dict)
@@ -172,10 +183,48 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A status and the sentence that explains it."""
+    """A status, and what was compared with what to reach it.
+
+    Parameters
+    ----------
+    status : Status
+        What is said of the column.
+    which : Which
+        What decided.
+    statistic : Compared or None
+        What ``value`` is of; ``None`` where nothing was compared (``rows``, ``finding``).
+    value : float or None
+        What was measured: nats; of a trend, standard deviations.
+    limit : float or None
+        The limit that ``value`` was compared with, in its unit.
+    lower : float or None
+        The lower confidence limit, where a limit is exceeded only if this exceeds it.
+    learned : float or None
+        KL in nats that the column's own snapshots stay below, where that was known.
+    noise : float or None
+        What chance alone gives (once in a thousand) with so many rows, where that was asked.
+    side : {"current", "reference"} or None
+        Which snapshot has too few ``rows``.
+    rows : int or None
+        How many it has.
+    rows_needed : float or None
+        How many current rows would do; infinite where the reference itself has too few.
+    alone : Verdict or None
+        What was said of this snapshot by itself, where more than it decided (``trend``).
+    """
 
     status: Status
-    reason: str
+    which: Which
+    statistic: Compared | None = None
+    value: float | None = None
+    limit: float | None = None
+    lower: float | None = None
+    learned: float | None = None
+    noise: float | None = None
+    side: SideName | None = None
+    rows: int | None = None
+    rows_needed: float | None = None
+    alone: Verdict | None = None
 
 
 def decide(column: str, evidence: Evidence, policy: Policy) -> Verdict:
@@ -201,11 +250,16 @@ def decide(column: str, evidence: Evidence, policy: Policy) -> Verdict:
 
 def _with_trend(verdict: Verdict, trend: Trend | None) -> Verdict:
     """Let a slow rise be a warning at least, whatever the snapshot alone says."""
-    if trend is None or not trend.exceeds:
+    if trend is None or not trend.exceeds or verdict.status is not Status.OK:
         return verdict
-    if verdict.status is Status.OK:
-        return Verdict(status=Status.WARN, reason=f"{trend}; this snapshot alone: {verdict.reason}")
-    return replace(verdict, reason=f"{verdict.reason}; {trend}")
+    return Verdict(
+        status=Status.WARN,
+        which="trend",
+        statistic="trend",
+        value=trend.statistic,
+        limit=trend.limit,
+        alone=verdict,
+    )
 
 
 def _by_limits(evidence: Evidence, limits: Policy) -> Verdict:
@@ -217,55 +271,57 @@ def _by_limits(evidence: Evidence, limits: Policy) -> Verdict:
 
 
 def _too_small(evidence: Evidence, limits: Policy) -> Verdict | None:
-    for which, rows in (
+    sides: tuple[tuple[SideName, int], ...] = (
         ("current", evidence.current_rows),
         ("reference", evidence.reference_rows),
-    ):
-        if rows < max(limits.min_rows, 1):
-            needed = f", at least {limits.min_rows:,} are needed" if limits.min_rows else ""
+    )
+    needed = max(limits.min_rows, 1)
+    for side, rows in sides:
+        if rows < needed:
             return Verdict(
-                status=Status.UNDECIDED,
-                reason=f"too few rows to tell: the {which} snapshot has {rows:,}{needed}",
+                status=Status.UNDECIDED, which="rows", side=side, rows=rows, rows_needed=needed
             )
     return None
 
 
 def _by_point(evidence: Evidence, limits: Policy) -> Verdict:
     """Compare KL as it is with the limits, whatever the rows."""
-    kl = f"KL {nats(evidence.kl)} nats"
+
+    def by(status: Status, limit: float) -> Verdict:
+        return Verdict(
+            status=status, which="stated", statistic="kl", value=evidence.kl, limit=limit
+        )
+
     if evidence.kl > limits.drift:
-        return Verdict(status=Status.DRIFT, reason=f"{kl}, above the limit {limits.drift:g}")
+        return by(Status.DRIFT, limits.drift)
     if evidence.kl_null > limits.null_drift:
-        return _null_drift(evidence, limits)
-    if evidence.kl > limits.warn:
-        return Verdict(status=Status.WARN, reason=f"{kl}, above the warning limit {limits.warn:g}")
-    return Verdict(status=Status.OK, reason=f"{kl}, below the limit {limits.warn:g}")
+        return _by_nulls(evidence, limits)
+    return by(Status.WARN if evidence.kl > limits.warn else Status.OK, limits.warn)
 
 
 def _by_companion(evidence: Evidence, limits: Policy) -> Verdict:
     """Compare a companion of KL with the limits, where it exceeds what noise alone reaches."""
     value = evidence.companions[limits.statistic]
-    floor = evidence.noise_floor * _TIMES_KL[limits.statistic] if limits.rule == "gates" else 0.0
-    said = f"{limits.statistic.replace('_', '–').title()} {nats(value)} nats"
-    noise = f"; noise at these sizes is {nats(floor)}" if floor else ""
-    null = evidence.null_lower if limits.rule == "gates" else evidence.kl_null
+    gates = limits.rule == "gates"
+    floor = evidence.noise_floor * _TIMES_KL[limits.statistic] if gates else 0.0
+
+    def by(status: Status, which: Which, limit: float) -> Verdict:
+        return Verdict(
+            status=status,
+            which=which,
+            statistic=limits.statistic,
+            value=value,
+            limit=limit,
+            noise=floor if gates else None,
+        )
+
     if value > limits.drift and value > floor:
-        return Verdict(
-            status=Status.DRIFT, reason=f"{said}, above the limit {limits.drift:g}{noise}"
-        )
-    if null > limits.null_drift:
-        return _null_drift(evidence, limits)
+        return by(Status.DRIFT, "companion", limits.drift)
+    if (evidence.null_lower if gates else evidence.kl_null) > limits.null_drift:
+        return _by_nulls(evidence, limits)
     if floor > limits.warn:
-        return Verdict(
-            status=Status.UNDECIDED,
-            reason=f"too few rows to tell: noise alone reaches {nats(floor)} nats, above the "
-            f"limit {limits.warn:g}",
-        )
-    if value > limits.warn:
-        return Verdict(
-            status=Status.WARN, reason=f"{said}, above the warning limit {limits.warn:g}{noise}"
-        )
-    return Verdict(status=Status.OK, reason=f"{said}, below the limit {limits.warn:g}")
+        return by(Status.UNDECIDED, "noise", limits.warn)
+    return by(Status.WARN if value > limits.warn else Status.OK, "companion", limits.warn)
 
 
 def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:
@@ -276,29 +332,20 @@ def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:
     learned limit knows the noise of as many rows, so that what stays below it is judged even where
     noise exceeds the warning limit.
     """
-    lower, upper = evidence.interval
-    kl = f"KL {nats(evidence.kl)} nats ({nats(lower)}–{nats(upper)})"
-    noise = f"noise at these sizes is {nats(evidence.noise_floor)}"
-    learned = evidence.history_limit
-    limit, beyond = limits.drift, ""
-    if learned is not None:
-        limit = limits.warn
-        beyond = f" and {nats(learned)}, which its own snapshots stay below"
+    lower, learned = evidence.interval[0], evidence.history_limit
+    limit = limits.drift if learned is None else limits.warn
     ordinary = learned is not None and evidence.kl <= learned
     if lower > limit and not ordinary:
-        return Verdict(
-            status=Status.DRIFT, reason=f"{kl}, above the limit {limit:g}{beyond}; {noise}"
-        )
+        return _by_kl(evidence, Status.DRIFT, "stated" if learned is None else "learned", limit)
     if evidence.null_lower > limits.null_drift and not _nulls_are_ordinary(evidence):
-        return _null_drift(evidence, limits)
-    if evidence.noise_floor > limits.warn and not ordinary:
-        return Verdict(status=Status.UNDECIDED, reason=_too_noisy(evidence, limits))
-    if lower > limits.warn and not ordinary:
-        return Verdict(
-            status=Status.WARN,
-            reason=f"{kl}, above the warning limit {limits.warn:g}; {noise}",
-        )
-    return Verdict(status=Status.OK, reason=_why_ok(kl, lower, evidence, limits))
+        return _by_nulls(evidence, limits)
+    if max(lower, evidence.noise_floor) <= limits.warn:
+        return _by_kl(evidence, Status.OK, "stated", limits.warn)
+    if ordinary:
+        return _by_kl(evidence, Status.OK, "learned", learned)
+    if evidence.noise_floor > limits.warn:
+        return _by_kl(evidence, Status.UNDECIDED, "noise", limits.warn)
+    return _by_kl(evidence, Status.WARN, "stated", limits.warn)
 
 
 def _nulls_are_ordinary(evidence: Evidence) -> bool:
@@ -306,32 +353,30 @@ def _nulls_are_ordinary(evidence: Evidence) -> bool:
     return learned is not None and evidence.kl_null <= learned
 
 
-def _why_ok(kl: str, lower: float, evidence: Evidence, limits: Policy) -> str:
-    learned = evidence.history_limit
-    if learned is not None and (lower > limits.warn or evidence.noise_floor > limits.warn):
-        return f"{kl}, ordinary for this column: its own snapshots reach {nats(learned)}"
-    if evidence.detected:
-        return f"certain but small: {kl}, about {math.sqrt(2 * evidence.kl):.1g} sd"
-    return f"{kl}, not certainly above {limits.warn:g}"
+def _by_kl(evidence: Evidence, status: Status, which: Which, limit: float | None) -> Verdict:
+    """Return the verdict that KL, its lower limit, noise or history brought about."""
+    return Verdict(
+        status=status,
+        which=which,
+        statistic="kl",
+        value=evidence.kl,
+        limit=limit,
+        lower=evidence.interval[0],
+        learned=evidence.history_limit,
+        noise=evidence.noise_floor,
+        rows_needed=evidence.rows_needed if which == "noise" else None,
+    )
 
 
-def _null_drift(evidence: Evidence, limits: Policy) -> Verdict:
+def _by_nulls(evidence: Evidence, limits: Policy) -> Verdict:
     return Verdict(
         status=Status.DRIFT,
-        reason=f"the share of nulls moved: KL of the null flag {nats(evidence.kl_null)} nats, "
-        f"above its limit {limits.null_drift:g}",
-    )
-
-
-def _too_noisy(evidence: Evidence, limits: Policy) -> str:
-    needed = (
-        "the reference itself has too few"
-        if math.isinf(evidence.rows_needed)
-        else f"about {float(f'{evidence.rows_needed:.1e}'):,.0f} are needed"
-    )
-    return (
-        f"too few rows to tell: noise alone reaches {nats(evidence.noise_floor)} nats, "
-        f"above the limit {limits.warn:g}; {needed}"
+        which="null",
+        statistic="null",
+        value=evidence.kl_null,
+        limit=limits.null_drift,
+        lower=evidence.null_lower if limits.rule == "gates" else None,
+        learned=evidence.history_null_limit,
     )
 
 
@@ -342,17 +387,6 @@ _FINDINGS: Mapping[Finding, Status] = {
 }
 
 
-def decide_finding(finding: Finding, detail: str) -> Verdict:
+def decide_finding(finding: Finding) -> Verdict:
     """Judge a column whose values cannot be compared: never ``ok``."""
-    return Verdict(status=_FINDINGS[finding], reason=detail)
-
-
-def nats(value: float) -> str:
-    """Write a divergence so that its first digits show: 0.0312, 1.24, 2.1e-05."""
-    return (
-        f"{value:.2e}"
-        if 0 < abs(value) < 1e-4
-        else f"{value:.3g}"
-        if value >= 1
-        else f"{value:.4f}"
-    )
+    return Verdict(status=_FINDINGS[finding], which="finding")

@@ -1,31 +1,31 @@
-"""The report: who was compared with whom, what was found and why.
+"""The report: who was compared with whom, and what was found.
 
 Knows the findings of one comparison as frozen values, and how to hand them on as plain types or a
-data frame. Has never heard of limits, of how a number was computed or of how it is drawn.
+data frame. Has never heard of limits, of how a number was computed, of words or of how it is drawn.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from kl_drift.counts.kinds import Uncounted
 from kl_drift.errors import ColumnNotFoundError, did_you_mean
 from kl_drift.judging.limits import Trend
-from kl_drift.judging.policy import Finding, Status, nats, worst
+from kl_drift.judging.policy import Finding, Status, Verdict, worst
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LN2 = math.log(2)
-SHARE_DIGITS = 4
-
 UNLIKELY = 1e-3
 """What chance brings about less often than this is said to a person."""
 
 Outside: TypeAlias = Literal["below", "above"]
+BinsKind: TypeAlias = Literal["", "numeric", "categories", "pair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class CellChange:
     label : str
         The cell in words: ``above 135``.
     reference, current : float
-        Its share of the rows then and now.
+        Its share of the rows on both sides.
     contribution : float
         Nats it adds to KL, p ln(p/q) − p + q: never negative, summing to KL over all cells.
     signed : float
@@ -50,10 +50,6 @@ class CellChange:
     contribution: float
     signed: float
 
-    def __str__(self) -> str:
-        """Write the change for a person: ``above 135: 2.1 % → 5.4 % of rows``."""
-        return f"{self.label}: {percent(self.reference)} → {percent(self.current)} of rows"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelChange:
@@ -64,7 +60,7 @@ class LevelChange:
     level : str
         Its name.
     share : float
-        Of the rows: now for a new one, then for a vanished one.
+        Of the rows: of the current ones for a new level, of the reference's for a vanished one.
     """
 
     level: str
@@ -106,16 +102,6 @@ class Beyond:
         """Whether chance alone would hardly (less than once in a thousand) put them there."""
         return self.p_value < UNLIKELY
 
-    def __str__(self) -> str:
-        """Write it for a person: ``12 rows (0.04 %) above 1301, the reference's largest; …``."""
-        which = f"the reference's {'smallest' if self.side == 'below' else 'largest'}"
-        tight = self.cell == f"{self.side} {self.extreme}"
-        return (
-            f"{self.rows:,} row{'s' * (self.rows != 1)} ({percent(self.share)}) {self.cell}"
-            f"{f', {which}' if tight else f'; {which} is {self.extreme}'}"
-            f"{', all infinite' if self.infinite else ''}; chance {_chance(self.p_value)}"
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnReport:
@@ -125,15 +111,17 @@ class ColumnReport:
     ----------
     name : str
         The column.
-    status : Status
-        The verdict.
-    reason : str
-        One sentence that explains it.
+    verdict : Verdict
+        The status, and what was compared with what to reach it.
     finding : Finding
         ``missing``, ``new`` or ``type changed`` where the values could not be compared; then every
         number below is ``None``.
-    type : str
-        The Arrow type now (then, if the column is missing).
+    type, reference_type : str
+        The Arrow type in the current snapshot and in the reference; empty where the column is not.
+    changed : str
+        Of two columns together: the one that changed its type.
+    bins : {"", "numeric", "categories", "pair"}
+        Into what its values are sorted; empty where they could not be compared.
     current_rows, reference_rows : int
         Rows behind each side.
     current_nulls, reference_nulls : float or None
@@ -191,10 +179,12 @@ class ColumnReport:
     """
 
     name: str
-    status: Status
-    reason: str
+    verdict: Verdict
     finding: Finding = ""
     type: str = ""
+    reference_type: str = ""
+    changed: str = ""
+    bins: BinsKind = ""
     current_rows: int = 0
     reference_rows: int = 0
     current_nulls: float | None = None
@@ -227,6 +217,11 @@ class ColumnReport:
     cells: tuple[CellChange, ...] = ()
 
     @property
+    def status(self) -> Status:
+        """What the verdict says."""
+        return self.verdict.status
+
+    @property
     def kl_bits(self) -> float | None:
         """KL(current‖reference) in bits."""
         return None if self.kl is None else self.kl / _LN2
@@ -235,22 +230,6 @@ class ColumnReport:
     def psi(self) -> float | None:
         """The population stability index: Jeffreys' divergence by another name."""
         return self.jeffreys
-
-    @property
-    def together(self) -> str:
-        """What two columns show together and neither alone; empty for a single column."""
-        certain = self.detected or self.status is not Status.OK
-        if self.kl_dependence is None or not certain:
-            return ""
-        return f"{nats(self.kl_dependence)} nats of it neither column shows alone"
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in one line: status, reason, what moved most, and what lies beyond."""
-        moved: tuple[object, ...] = (self.together,) if self.together else ()
-        moved += self.top_cells[:1] if self.status is not Status.OK else ()
-        beyond = (each for each in self.beyond if each.unlikely)
-        return "; ".join([f"{self.status}: {self.reason}", *map(str, (*moved, *beyond))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,17 +240,17 @@ class Unjudged:
     ----------
     name, type : str
         The column and its Arrow type.
-    reason : str
+    why : Uncounted
         Why it is not judged.
     reference_range, current_range : str
-        Its smallest and largest value then and now, in words; empty where not known.
+        Its smallest and largest value on both sides, in words; empty where not known.
     reference_nulls, current_nulls : float or None
         Shares of null rows, where known.
     """
 
     name: str
     type: str
-    reason: str
+    why: Uncounted
     reference_range: str = ""
     current_range: str = ""
     reference_nulls: float | None = None
@@ -357,7 +336,7 @@ class Report:
                 return column
         for left in self.unjudged:
             if left.name == name:
-                raise ColumnNotFoundError(f"column {name!r} was not judged: {left.reason}")
+                raise ColumnNotFoundError(f"column {name!r} was not judged ({left.why})")
         names = [column.name for column in self.columns]
         raise ColumnNotFoundError(f"no column {name!r} in this report.{did_you_mean(name, names)}")
 
@@ -365,65 +344,65 @@ class Report:
         """Iterate over the judged columns, worst first."""
         return iter(self.columns)
 
-    @property
-    def summary(self) -> str:
-        """One line: ``drift: 2 of 17 columns drifted (dep_delay, dest); 1 warning``."""
-        counts = Counter(column.status for column in self.columns)
-        total = len(self.columns)
-        parts = [f"{counts[Status.DRIFT]} of {total} columns drifted"]
-        if self.drifted:
-            shown = ", ".join(self.drifted[:6]) + (" …" if len(self.drifted) > 6 else "")
-            parts[0] += f" ({shown})"
-        if counts[Status.WARN]:
-            parts.append(f"{counts[Status.WARN]} warning{'s' * (counts[Status.WARN] > 1)}")
-        if counts[Status.UNDECIDED]:
-            parts.append(f"{counts[Status.UNDECIDED]} undecided")
-        return f"{self.status}: " + "; ".join(parts)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON types; what is not finite becomes ``None``."""
         return {
             "status": str(self.status),
-            "summary": self.summary,
             "current": plain(self.current),
             "reference": plain(self.reference),
-            "columns": [plain(column) | {"kl_bits": plain(column.kl_bits)} for column in self],
+            "columns": [column_to_dict(column) for column in self],
             "unjudged": [plain(column) for column in self.unjudged],
             "bins_digest": self.bins_digest,
         }
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row per judged column, worst first, what moved in words in ``moved``."""
+        """Return one row per judged column, worst first, numbers only; as columns are named above.
+
+        The verdict has the columns ``status``, ``which``, ``statistic``, ``value`` and ``limit``,
+        the interval ``lower`` and ``upper``; ``moved`` names the cell that moved most, and
+        ``moved_reference`` and ``moved_current`` are its shares of rows.
+        """
         import pandas as pd
 
-        nested = {
-            "interval",
-            "top_cells",
-            "new_levels",
-            "vanished_levels",
-            "beyond",
-            "cells",
-            "trend",
-        }
-        names = [f.name for f in fields(ColumnReport) if f.name not in nested]
-        rows = [
-            {
-                **{name: getattr(c, name) for name in names},
-                "status": str(c.status),
-                "kl_bits": c.kl_bits,
-                "lower": c.interval and c.interval[0],
-                "upper": c.interval and c.interval[1],
-                "moved": "; ".join(str(cell) for cell in c.top_cells),
-                "beyond": "; ".join(str(each) for each in c.beyond if each.unlikely),
-            }
-            for c in self
-        ]
-        return pd.DataFrame(rows, columns=[*names, "kl_bits", "lower", "upper", "moved", "beyond"])
+        rows = [_flat(column) for column in self]
+        return pd.DataFrame(rows, columns=_FLAT)
+
+
+_VERDICT = ("status", "which", "statistic", "value", "limit")
+_BESIDE = ("kl_bits", "lower", "upper", "moved", "moved_reference", "moved_current")
+_NESTED = (
+    "verdict", "interval", "top_cells", "new_levels", "vanished_levels", "beyond", "cells", "trend",
+)  # fmt: skip
+_SINGLE = tuple(each.name for each in fields(ColumnReport) if each.name not in _NESTED)
+_FLAT = (_SINGLE[0], *_VERDICT, *_SINGLE[1:], *_BESIDE)
+
+
+def _flat(column: ColumnReport) -> dict[str, Any]:
+    """Return a column as a row of a table."""
+    top = column.top_cells[0] if column.top_cells else None
+    lower, upper = column.interval or (None, None)
+    return {
+        **{name: getattr(column, name) for name in _SINGLE},
+        **{name: getattr(column.verdict, name) for name in _VERDICT},
+        "status": str(column.status),
+        "kl_bits": column.kl_bits,
+        "lower": lower,
+        "upper": upper,
+        "moved": top and top.label,
+        "moved_reference": top and top.reference,
+        "moved_current": top and top.current,
+    }
+
+
+def column_to_dict(column: ColumnReport) -> dict[str, Any]:
+    """Return what a report says of one column, as plain JSON types."""
+    beside = {"status": str(column.status), "kl_bits": plain(column.kl_bits)}
+    return {**plain(column), **beside}
 
 
 def plain(value: Any) -> Any:
     """Return frozen values as dicts and lists of plain JSON types."""
-    if isinstance(value, Status):
+    if isinstance(value, StrEnum):
         return str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -434,19 +413,3 @@ def plain(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     return value
-
-
-def percent(share: float) -> str:
-    """Write a share for a person: ``2.1 %``, ``0.04 %``, ``0 %``."""
-    if share == 0:
-        return "0 %"
-    hundredths = share * 100
-    digits = 1 if hundredths >= 1 else 2 if hundredths >= 0.01 else 4
-    return f"{hundredths:.{digits}f} %"
-
-
-def _chance(p_value: float) -> str:
-    """Write a probability for a person: ``0.2``, ``3e-9``."""
-    if p_value == 0:
-        return "below 1e-300"
-    return f"{p_value:.1g}".replace("e-0", "e-")

@@ -14,11 +14,12 @@ from pathlib import Path
 import yaml
 
 from kl_drift.counts.bins import CategoryBins
+from kl_drift.counts.kinds import Kind
 from kl_drift.counts.profile import ColumnProfile, Profile
-from kl_drift.counts.selection import NEVER_JUDGED_BY_DEFAULT
 from kl_drift.judging.policy import Policy
-from kl_drift.judging.report import percent
 from kl_drift.plan.placeholders import escaped
+from kl_drift.render.numbers import percent
+from kl_drift.render.words import parts_of, uncounted
 from kl_drift.storage import is_uri
 
 _LONGEST = 80  # what is longer is cut in a comment, or not aligned
@@ -99,11 +100,11 @@ def _columns(profile: Profile) -> Iterator[str]:
     """Yield the lines about columns; with what `each` holds uncommented, they are a plan still."""
     judged = {name: each for name, each in profile.columns.items() if each.histogram}
     others = {name: each for name, each in profile.columns.items() if not each.histogram}
-    moments = {name: e for name, e in others.items() if e.reason == NEVER_JUDGED_BY_DEFAULT}
+    moments = {name: e for name, e in others.items() if e.kind is Kind.MOVES}
     if left := others.keys() - moments.keys():
         yield f"Not judged ({len(left)}):"
         for name in sorted(left):
-            yield f"  {_scalar(name)} ({_cut(others[name].type)}): {_cut(others[name].reason)}"
+            yield f"  {_scalar(name)} ({_cut(others[name].type)}): {_cut(_why(others[name]))}"
     if judged or moments:
         yield "To treat a column differently, uncomment `each` and the line of the column."
         yield "each:"
@@ -116,10 +117,12 @@ def _columns(profile: Profile) -> Iterator[str]:
         yield from _table((_scalar(n), _judge(e), _held(e, profile)) for n, e in moments.items())
 
 
+def _why(column: ColumnProfile) -> str:
+    return uncounted(column.why, column.type) if column.why else ""
+
+
 def _judge(column: ColumnProfile) -> str:
-    parts = {"date": "[weekday]", "time": "[hour]"}  # as Arrow writes date32, time64
-    kind = column.type.partition("[")[0].rstrip("0123456789")
-    return f"{{judge: {parts.get(kind, '[hour, weekday]')}}}"
+    return f"{{judge: [{parts_of(column.type)}]}}"
 
 
 def _held(column: ColumnProfile, profile: Profile) -> str:

@@ -9,8 +9,11 @@ drawing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kl_drift.judging.report import ColumnReport
 
 if TYPE_CHECKING:
     import altair as alt
@@ -46,13 +49,13 @@ _STYLE: Mapping[str, Any] = {
 }
 
 
-def cells(column: Mapping[str, Any]) -> list[Cell]:
+def cells(column: ColumnReport) -> list[Cell]:
     """Return a column's cells, in order, as the page's script takes them.
 
     Parameters
     ----------
-    column : mapping
-        One of the ``columns`` of a report's document.
+    column : ColumnReport
+        One of the columns of a report.
 
     Returns
     -------
@@ -61,13 +64,13 @@ def cells(column: Mapping[str, Any]) -> list[Cell]:
     """
     return [
         (
-            cell["label"],
-            _rounded(cell["reference"]),
-            _rounded(cell["current"]),
-            _maybe_rounded(cell["contribution"]),
-            _maybe_rounded(cell["signed"]),
+            cell.label,
+            _rounded(cell.reference),
+            _rounded(cell.current),
+            _maybe_rounded(cell.contribution),
+            _maybe_rounded(cell.signed),
         )
-        for cell in column["cells"]
+        for cell in column.cells
     ]
 
 
@@ -163,5 +166,5 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def _maybe_rounded(value: float | None) -> float | None:
-    return None if value is None else _rounded(value)
+def _maybe_rounded(value: float) -> float | None:
+    return _rounded(value) if math.isfinite(value) else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kl_drift.judging.policy import nats
+from kl_drift.render.numbers import nats
 from kl_drift.render.words import printable
 from kl_drift.statistics.closest import Closest
 
@@ -24,9 +24,7 @@ def closest_to_text(found: Closest) -> str:
     width = max(len(printable(str(each))) for each in found.divergences)
     for label, divergence in sorted(found.divergences.items(), key=lambda item: item[1]):
         lower, upper = found.intervals[label]
-        farther = (
-            "" if label == found.best else f"  farther by {_signed(lower)} to {_signed(upper)}"
-        )
+        farther = "" if label == found.best else f"  farther by {nats(lower)} to {nats(upper)}"
         lines.append(f"{printable(str(label)):<{width}}  {nats(divergence)}{farther}")
     return "\n".join(lines) + "\n"
 
@@ -41,7 +39,3 @@ def closest_to_dict(found: Closest) -> dict[str, Any]:
         "intervals": {str(label): list(value) for label, value in found.intervals.items()},
         "confidence": found.confidence,
     }
-
-
-def _signed(value: float) -> str:
-    return f"−{nats(-value)}" if value < 0 else nats(value)

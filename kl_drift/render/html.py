@@ -1,6 +1,6 @@
 """The report as one HTML file that opens offline: words, numbers and a chart for every column.
 
-Knows the document of a report and jinja2. Has never heard of how a number was computed or why a
+Knows reports and jinja2. Has never heard of how a number was computed or why a
 limit is where it is.
 
 The page asks the network for nothing, and its own policy forbids it to: only its two scripts run,
@@ -12,33 +12,29 @@ from __future__ import annotations
 import math
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
 from hashlib import sha256
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 from kl_drift.artefact import report_to_dict
 from kl_drift.counts.bins import level_text
 from kl_drift.counts.profile import UNSEEN_NAMES
 from kl_drift.errors import MissingExtraError
-from kl_drift.judging.policy import Status, nats
-from kl_drift.judging.report import Beyond, Report, percent
-from kl_drift.render import charts, words
+from kl_drift.judging.policy import Status
+from kl_drift.judging.report import ColumnReport, Report
+from kl_drift.render import charts, numbers, words
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_ABSENT = "–"
 
-
-def render_html(report: Report | Mapping[str, Any]) -> str:
+def render_html(report: Report) -> str:
     """Return a report as one self-contained HTML page.
 
     Parameters
     ----------
-    report : Report or mapping
-        A report, or its document: what :func:`kl_drift.artefact.load_report` reads. Equal
-        documents give equal pages.
+    report : Report
+        A report, new or read by :func:`kl_drift.load_report`. Equal reports give equal pages.
 
     Returns
     -------
@@ -51,16 +47,16 @@ def render_html(report: Report | Mapping[str, Any]) -> str:
     MissingExtraError
         If altair, jinja2 or vl-convert-python is not installed.
     """
-    document = report_to_dict(report) if isinstance(report, Report) else report
     try:
         template, specification = _template(), charts.specification()
         scripts = [charts.libraries(), _packaged("report.js")]
     except ImportError as error:
         raise MissingExtraError("report", "The HTML report") from error
     return template.render(
-        report=document,
-        tally=Counter(column["status"] for column in document["columns"]),
-        largest=max((column["kl"] or 0.0 for column in document["columns"]), default=0.0),
+        report=report,
+        digest=report_to_dict(report)["digest"],
+        tally=Counter(column.status for column in report),
+        largest=max((column.kl for column in report if _is_finite(column.kl)), default=0.0),
         specification=specification,
         style=_packaged("report.css"),
         scripts=scripts,
@@ -82,17 +78,21 @@ def _template() -> Template:
         direction=words.DIRECTION, most_levels=UNSEEN_NAMES, statuses=list(reversed(Status))
     )
     environment.filters.update(
-        beyond=_beyond,
-        bits=_bits,
+        beyond=words.beyond,
+        bits=numbers.bits,
         cells=charts.cells,
+        finite=_is_finite,
         level=level_text,
-        many=_many,
-        moment=_moment,
+        many=numbers.many,
+        moment=numbers.moment,
         moved=_moved,
-        nats=_nats,
+        nats=numbers.nats,
+        part=_part,
         policy=_policy,
-        share=_share,
-        verdict=_verdict,
+        reason=words.reason,
+        share=numbers.percent,
+        summary=words.summary,
+        uncounted=words.uncounted,
     )
     return environment.get_template("report.html.jinja")
 
@@ -118,45 +118,17 @@ def _policy(scripts: list[str]) -> str:
     )
 
 
-def _many(count: int, noun: str) -> str:
-    """Count things: ``1 row``, ``27,004 rows``."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+def _is_finite(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
 
 
-def _moment(moment: str) -> str:
-    """Write a UTC moment for a person: ``2013-02-08 06:30:00 UTC``."""
-    return moment.replace("T", " ").replace("+00:00", " UTC")
+def _part(value: float, largest: float) -> float:
+    """Return the length of a bar beside the largest finite one."""
+    return (value / largest if largest else 0.0) if _is_finite(value) else 1.0
 
 
-def _nats(value: float | None) -> str:
-    """Write a divergence with four decimals at least: cross-entropy − entropy shows as KL."""
-    if value is None:
-        return "∞"
-    return f"{value:.4f}" if value >= 1 else nats(value)
-
-
-def _bits(value: float | None) -> str:
-    return _nats(None if value is None else value / math.log(2))
-
-
-def _share(share: float | None) -> str:
-    return _ABSENT if share is None else percent(share)
-
-
-def _verdict(summary: str) -> str:
-    """Return a report's summary without the status it begins with."""
-    return summary.partition(": ")[2]
-
-
-def _beyond(column: Mapping[str, Any]) -> list[str]:
-    """Say what lies beyond the reference's range against chance."""
-    found = [Beyond(**each) for each in column["beyond"]]
-    return [str(each) for each in found if each.unlikely]
-
-
-def _moved(column: Mapping[str, Any]) -> str:
+def _moved(column: ColumnReport) -> str:
     """Say in one phrase what moved most in a column."""
-    if not column["top_cells"]:
-        return column["reason"] if column["finding"] else _ABSENT
-    cell = column["top_cells"][0]
-    return f"{cell['label']}: {percent(cell['reference'])} → {percent(cell['current'])}"
+    if column.finding:
+        return words.reason(column)
+    return words.change(column.top_cells[0]) if column.top_cells else numbers.ABSENT

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kl_drift.judging.limits import LearnedLimits
-from kl_drift.judging.policy import nats
+from kl_drift.render.numbers import nats
 from kl_drift.render.words import printable
 
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 
-from kl_drift.judging.policy import Status, nats
+from kl_drift.judging.policy import Status
 from kl_drift.judging.report import ColumnReport, Report
 from kl_drift.render import words
+from kl_drift.render.numbers import nats
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 
 def to_markdown(report: Report) -> str:
     """Return the report as a Markdown document: summary, table, what was not judged."""
-    lines = [f"**{_escape(report.summary)}**", ""]
+    lines = [f"**{_escape(words.summary(report))}**", ""]
     lines += [f"- {side}: {_escape(text)}" for side, text in words.sides(report)]
     lines += [
         f"- {words.DIRECTION}",
@@ -33,22 +34,18 @@ def to_markdown(report: Report) -> str:
 
 def _row(column: ColumnReport) -> str:
     status = str(column.status) if column.status is Status.OK else f"**{column.status}**"
-    why = [words.printable(column.reason)]
+    why = [words.printable(words.reason(column))]
     why += words.moved(column) if column.status is not Status.OK else words.noted(column)
     cells = [
         status,
         _escape(words.printable(column.name)),
-        _number(column.kl),
-        _number(column.kl_reverse),
-        _number(column.jensen_shannon),
+        nats(column.kl),
+        nats(column.kl_reverse),
+        nats(column.jensen_shannon),
         words.nulls(column),
         "<br>".join(_escape(line) for line in why),
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else nats(value)
 
 
 def _escape(text: str) -> str:

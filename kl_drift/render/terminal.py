@@ -8,9 +8,10 @@ from __future__ import annotations
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from kl_drift.judging.policy import Status, nats
+from kl_drift.judging.policy import Status
 from kl_drift.judging.report import ColumnReport, Report
 from kl_drift.render import words
+from kl_drift.render.numbers import nats
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -49,7 +50,7 @@ def renderable(report: Report, *, wide: bool = True) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    lines: list[Text | Table] = [Text(words.printable(report.summary), _STYLES[report.status])]
+    lines: list[Text | Table] = [Text(words.summary(report), _STYLES[report.status])]
     lines += [Text(f"{side:<9} {text}", "dim") for side, text in words.sides(report)]
     lines += [Text(words.DIRECTION, "dim"), _table(report, wide)]
     lines += [Text(line, "dim") for line in _footnotes(report)]
@@ -91,11 +92,11 @@ def _row(column: ColumnReport, wide: bool) -> list[Text]:
     from rich.text import Text
 
     style = _STYLES[column.status]
-    lesser = (_number(column.kl_reverse), _number(column.jensen_shannon), words.nulls(column))
+    lesser = (nats(column.kl_reverse), nats(column.jensen_shannon), words.nulls(column))
     return [
         Text(f"{_MARKS[column.status]} {column.status}", style),
         Text(words.printable(column.name), style if column.status is Status.DRIFT else ""),
-        Text(_number(column.kl)),
+        Text(nats(column.kl)),
         *(Text(number) for number in lesser if wide),
         Text(_explanation(column), "" if column.status is not Status.OK else "dim"),
     ]
@@ -103,8 +104,4 @@ def _row(column: ColumnReport, wide: bool) -> list[Text]:
 
 def _explanation(column: ColumnReport) -> str:
     tell = words.noted if column.status is Status.OK else words.moved
-    return "\n".join([words.printable(column.reason), *tell(column)])
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else nats(value)
+    return "\n".join([words.printable(words.reason(column)), *tell(column)])

@@ -31,6 +31,7 @@ from kl_drift.counts.bins import (
     level_hash,
 )
 from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.counts.profile import ColumnProfile, Profile, ValueRange
 
 _UNITS = ("s", "ms", "us", "ns")
@@ -269,7 +270,7 @@ def _uncounted(draw: DrawFn, rows: int) -> ColumnProfile:
     over = draw(numeric_bins(domains=("date", "timestamp", "instant"), max_edges=0))
     return ColumnProfile(
         type=_TYPE_OF[over.domain],
-        reason=draw(st.sampled_from(["moves by construction", "not selected"])),
+        why=Uncounted(kind=draw(st.sampled_from([Kind.MOVES, Kind.NOT_SELECTED]))),
         nulls=draw(st.integers(0, rows)),
         range=draw(st.none() | _ranges(over)),
     )
@@ -326,7 +327,7 @@ def _column_like(draw: DrawFn, column: ColumnProfile, rows: int) -> ColumnProfil
         return draw(_counted(column.histogram.bins, rows, column.derived_from))
     return ColumnProfile(
         type=column.type,
-        reason=column.reason,
+        why=column.why,
         nulls=draw(st.integers(0, rows)),
         range=column.range,
     )

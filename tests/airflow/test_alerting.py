@@ -25,6 +25,7 @@ from kl_drift.airflow import (
 )
 from kl_drift.airflow._messages import message
 from kl_drift.errors import HistoryError, SnapshotNotFoundError
+from kl_drift.render.numbers import nats
 
 FLIGHTS = Path(__file__).parent.parent.parent / "examples" / "flights"
 PICKY = {"warn": 1e-4, "drift": 2e-4}
@@ -125,7 +126,7 @@ def test_one_function_is_a_notifier_too(context: Any) -> None:
     check(
         notifiers=lambda around: told.append(around["drift_message"]["text"]), on_drift="warn"
     ).execute(context)
-    assert "dep_time: KL " in told[0]
+    assert "dep_time: drift: KL " in told[0]
 
 
 def test_a_callback_tells_what_the_task_left_behind_or_that_it_could_not_run(context: Any) -> None:
@@ -275,10 +276,9 @@ def test_swapped_sides_are_noticed(context: Any) -> None:
 
 def _summary(name: str) -> dict[str, Any]:
     from kl_drift.airflow._summary import summary_of
-    from kl_drift.judging.policy import Policy
 
     report = compare({name: ["a"] * 900 + ["<b>&"] * 900}, {name: ["a"] * 1_700 + ["c"] * 100})
-    return summary_of(report, Policy(), check="c", saved={})
+    return summary_of(report, check="c", saved={})
 
 
 def test_the_message_names_column_kl_interval_limit_what_moved_and_link() -> None:
@@ -289,8 +289,9 @@ def test_the_message_names_column_kl_interval_limit_what_moved_and_link() -> Non
         assert "carrier" in words
     for kind in ("text", "slack", "html"):
         words = message(summary, "http://x/y")[kind]
-        for number in (column["kl"], low, high, column["limit"]):
-            assert f"{number:.3g}" in words
+        for number in (column["value"], low, high):
+            assert nats(number) in words
+        assert f"above the limit {column['limit']:g}" in words
         assert "http://x/y" in words
         assert "50.0 %" in words, "what moved"
 

@@ -13,7 +13,7 @@ from kl_drift.counts.bins import CategoryBins, NumericBins
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.profile import ColumnProfile, Profile, ValueRange
 from kl_drift.history.record import _MIGRATIONS, History
-from kl_drift.judging.policy import Status
+from kl_drift.judging.policy import Status, Verdict
 from kl_drift.judging.report import ColumnReport, Report, Side
 
 DELAY = NumericBins(domain="float", edges=(0.0, 15.0))
@@ -40,13 +40,18 @@ def profile(day: int, delays: tuple[int, ...], carriers: tuple[int, ...]) -> Pro
     )
 
 
+def _verdict(status: Status, kl: float) -> Verdict:
+    limit = 0.05 if status is Status.DRIFT else 0.02
+    return Verdict(status=status, which="stated", statistic="kl", value=kl, limit=limit)
+
+
 def report(current: Profile, kl: float, status: Status) -> Report:
     return Report(
         current=Side(source=current.sources[0], rows=current.rows, as_of=current.as_of),
         reference=Side(source="flights/month=1", rows=400),
         columns=(
-            ColumnReport(name="delay", status=status, reason=f"KL {kl} nats", kl=kl),
-            ColumnReport(name="carrier", status=Status.OK, reason="KL 0.001 nats", kl=0.001),
+            ColumnReport(name="delay", verdict=_verdict(status, kl), kl=kl),
+            ColumnReport(name="carrier", verdict=_verdict(Status.OK, 0.001), kl=0.001),
         ),
         bins_digest=current.bins_digest,
         created=current.created,

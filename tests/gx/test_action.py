@@ -71,10 +71,12 @@ def test_an_alert_says_column_kl_interval_limit_what_moved_and_batch(
     lower, upper = found["interval"]
     assert alert["title"] == "drift in daily: amount"
     assert "suite daily, batch frames-frame:" in alert["message"]
-    assert f"amount: drift: KL {found['kl']:.4f} nats ({lower:.4f}–{upper:.4f})" in alert["message"]
+    assert (
+        f"amount: drift (critical): KL {found['kl']:.4f} nats ({lower:.4f}–{upper:.4f})"
+        in alert["message"]
+    )
     assert "above the limit 0.05" in alert["message"]
     assert "% of rows" in alert["message"]
-    assert "[critical]" in alert["message"]
 
 
 def test_a_good_day_alerts_of_nothing(checkpoint, reference, ordinary, hook):
@@ -88,7 +90,7 @@ def test_errors_and_undecided_days_alert_too(checkpoint, reference, hook):
     (alert,) = hook.received
     title, _, columns = alert["title"].partition(": ")
     assert (title, set(columns.split(", "))) == ("undecided and error in daily", {"amount", "code"})
-    assert "too few rows to tell" in alert["message"]
+    assert "too few rows to judge" in alert["message"]
     assert "no profile at gone.json" in alert["message"]
 
 

@@ -15,6 +15,7 @@ from great_expectations.expectations.row_conditions import Column
 
 import kl_drift as kd
 from kl_drift.artefact import save
+from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.errors import MissingExtraError
 from kl_drift.gx import (
     ExpectColumnKLDriftToBeLessThan,
@@ -25,7 +26,7 @@ from kl_drift.gx.reference import load_reference
 
 FORMATS = ["BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE"]
 NUMBERS = (
-    "kl", "interval", "limit", "noise_floor", "current_rows", "reference_rows", "top_cells",
+    "kl", "interval", "verdict", "noise_floor", "current_rows", "reference_rows", "top_cells",
     "new_levels", "vanished_levels",
 )  # fmt: skip
 
@@ -47,9 +48,9 @@ def test_a_column_that_drifted_fails_with_the_numbers_of_the_core(validated, ref
     assert result.result["observed_value"] == found["kl"] == expected.kl
     assert found["interval"] == list(expected.interval)
     assert found["noise_floor"] == expected.noise_floor
-    assert found["limit"] == 0.05
+    assert found["verdict"]["limit"] == 0.05
     assert found["top_cells"][0]["label"] == expected.top_cells[0].label
-    assert found["reason"] == expected.reason
+    assert found["reason"] == kd.reason(expected)
 
 
 def test_an_ordinary_day_is_a_success(validated, reference, ordinary):
@@ -117,7 +118,7 @@ def test_too_few_rows_are_undecided_and_no_success_unless_said_so(validated, ref
     )
     assert details(strict)["status"] == details(lenient)["status"] == "undecided"
     assert (strict.success, lenient.success) == (False, True)
-    assert "too few rows to tell" in details(strict)["summary"]
+    assert "too few rows to judge" in details(strict)["summary"]
 
 
 def test_an_empty_batch_is_undecided(validated, reference):
@@ -181,7 +182,7 @@ def test_a_plan_gives_limits_and_smoothing(validated, reference, shifted, tmp_pa
     )
     (result,) = validated(shifted, column(reference=reference, plan=plan, plan_values={"day": "1"}))
     assert result.success is True
-    assert details(result)["columns"][0]["limit"] == 5
+    assert details(result)["columns"][0]["verdict"]["limit"] == 5
     expected = kd.compare(shifted, reference, smoothing="laplace")["amount"].kl
     assert result.result["observed_value"] == expected
 
@@ -231,9 +232,9 @@ def test_all_that_varies_can_be_a_suite_parameter(validated, reference, shifted)
     )
     assert one.success is True
     assert details(one)["statistic"] == "jeffreys"
-    assert details(one)["columns"][0]["limit"] == 100
+    assert details(one)["columns"][0]["verdict"]["limit"] == 100
     assert [each["name"] for each in details(table)["columns"]] == ["amount"]
-    assert details(by_policy)["columns"][0]["limit"] == 60
+    assert details(by_policy)["columns"][0]["verdict"]["limit"] == 50
 
 
 def test_a_snapshot_is_fitted_once_and_again_when_it_changed(
@@ -271,7 +272,7 @@ def test_what_is_wrong_with_one_is_its_own_error_and_no_drift(
 ):
     today = ordinary.drop(columns="count").assign(code=1.5)
     profile = kd.load_profile(reference)
-    left = replace(profile["code"], histogram=None, reason="looks like an identifier")
+    left = replace(profile["code"], histogram=None, why=Uncounted(kind=Kind.IDENTIFIER))
     kd.save(replace(profile, columns={**profile.columns, "code": left}), tmp_path / "left.json")
     cases = {
         "ArtefactNotFoundError": column(reference=str(tmp_path / "gone.json"), threshold=0.05),
@@ -307,7 +308,7 @@ def test_what_is_wrong_with_one_is_its_own_error_and_no_drift(
     said = [details(result)["error"]["message"] for result in errors]
     assert "missing from the current snapshot" in said[6]
     assert "Did you mean 'amount'" in said[7]
-    assert "looks like an identifier" in said[8]
+    assert "not judged (identifier)" in said[8]
     assert "column 'count': missing" in said[9]
     assert "column 'code': type changed" in said[9]
 
