@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TypeAlias
 
 from kl_drift import versions
@@ -17,6 +18,7 @@ from kl_drift.counts.binning import Binning, Categories
 from kl_drift.counts.profile import Profile
 from kl_drift.counts.selection import Aspect, Selection, as_pair
 from kl_drift.engines.opening import Readable, open_source
+from kl_drift.engines.pretence import Change, Pretended
 from kl_drift.engines.profiling import Progress, fit_profile, scan_profile
 from kl_drift.errors import PairError, PlanError, UsageError
 from kl_drift.history.calibration import Replayed, learn, replay
@@ -298,6 +300,7 @@ def check(
     current: Profile | Readable | None = None,
     as_of: str = "",
     values: Mapping[str, str] | None = None,
+    pretend: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Check a snapshot by a plan, and write what the plan asks for.
@@ -312,6 +315,9 @@ def check(
         The moment that it stands for, ISO 8601, where it does not say so itself.
     values : mapping of str to str, optional
         What ``{{ name }}`` stands for in the file.
+    pretend : sequence of str
+        Drift to plant in the rows as they are read, such as ``"dep_delay +20 %"``, to see whether
+        it would alarm; see :class:`~kl_drift.engines.pretence.Change`. Then nothing is written.
     progress : callable, optional
         Called with the rows done and the rows in all.
 
@@ -330,12 +336,37 @@ def check(
     """
     if not isinstance(plan, Plan):
         plan = load_plan(plan, values=values)
+    if pretend:
+        return _rehearse(plan, pretend, current=current, as_of=as_of, progress=progress)
     refuse_overwriting(plan.writes, plan.reads | {"the current snapshot": path_of(current)})
     profile, report = examine(plan, current=current, as_of=as_of, progress=progress)
     _write(plan.output, profile, report)
     if plan.history:
         History.open(plan.history).add(plan.name, profile, report)
     return report
+
+
+def _rehearse(
+    plan: Plan,
+    pretend: Sequence[str],
+    *,
+    current: Profile | Readable | None,
+    as_of: str,
+    progress: Progress | None,
+) -> Report:
+    """Judge the snapshot with drift planted in its rows, and write nothing."""
+    changes = [Change.parse(text) for text in ([pretend] if isinstance(pretend, str) else pretend)]
+    current = as_profile(_named(plan, current))
+    if isinstance(current, Profile):
+        raise UsageError(
+            "pretend: drift is planted in rows, and the current snapshot is a saved profile; name "
+            "its rows"
+        )
+    as_of = _day_of(plan, current, as_of)
+    if plan.history and not Path(plan.history.removeprefix("sqlite:///")).exists():
+        plan = plan if plan.history.startswith("postgres") else replace(plan, history="")
+    planted = Pretended(open_source(current), changes)
+    return examine(plan, current=planted, as_of=as_of, progress=progress)[1]
 
 
 def examine(
@@ -355,11 +386,7 @@ def examine(
         If the plan names no current snapshot and none is given, or it needs the day that the
         snapshot stands for and none is stated.
     """
-    if current is None and (current := plan.current) is None:
-        raise PlanError(
-            f"{plan.path}: names no current snapshot; add  current:  to the plan, or pass --current"
-        )
-    current = as_profile(current)
+    current = as_profile(_named(plan, current))
     as_of = _day_of(plan, current, as_of)
     history = History.open(plan.history) if plan.history else None
     current, reference = versions.resolve(current, plan.reference)
@@ -373,6 +400,16 @@ def examine(
     return current, _judge(
         plan, current, hindsight, fitted=same_counts(hindsight.against.profile, fixed)
     )
+
+
+def _named(plan: Plan, current: Profile | Readable | None) -> Profile | Readable:
+    """Return the current snapshot that is given, or else that of the plan."""
+    found = plan.current if current is None else current
+    if found is None:
+        raise PlanError(
+            f"{plan.path}: names no current snapshot; add  current:  to the plan, or pass --current"
+        )
+    return found
 
 
 def _day_of(plan: Plan, current: Profile | Readable, stated: str) -> str:

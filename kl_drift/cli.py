@@ -168,6 +168,14 @@ def check(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Fill {{ KEY }} in the plan. Repeatable."),
     ] = None,
+    pretend: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANGE",
+            help="Plant a drift to see what would alarm, and record nothing: "
+            "[cyan]'dep_delay +20 %'[/cyan]; repeatable.",
+        ),
+    ] = None,
     format: ReportFormat = Format.TABLE,  # noqa: A002 - typer takes the option's name from it
     output: OutFile = None,
 ) -> None:
@@ -186,8 +194,11 @@ def check(
             loaded,
             current=None if current is None else _snapshot(current, current_where),
             as_of=as_of,
+            pretend=pretend or (),
             progress=progress,
         )
+    if pretend:
+        _note(f"a rehearsal: {', '.join(pretend)} was planted, and nothing was recorded")
     _write_report(report, format, output)
     raise typer.Exit(_exit_code(report.status))
 
