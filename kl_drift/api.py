@@ -356,7 +356,8 @@ def _rehearse(
 ) -> Report:
     """Judge the snapshot with drift planted in its rows, and write nothing."""
     changes = [Change.parse(text) for text in ([pretend] if isinstance(pretend, str) else pretend)]
-    current = as_profile(_named(plan, current))
+    current, reference = versions.resolve(_named(plan, current), plan.reference)
+    plan, current = replace(plan, reference=reference), as_profile(current)
     if isinstance(current, Profile):
         raise UsageError(
             "pretend: drift is planted in rows, and the current snapshot is a saved profile; name "

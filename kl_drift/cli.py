@@ -377,6 +377,97 @@ def acknowledge(
     _note(f"acknowledged {done.digest[:12]}: {note}")
 
 
+HistoryPlace = Annotated[str, typer.Argument(metavar="HISTORY", help="A SQLite file or a URL.")]
+CheckName = Annotated[str, typer.Argument(metavar="CHECK", help="The check.")]
+WhichSnapshot = Annotated[
+    str,
+    typer.Argument(metavar="SNAPSHOT", help="Its label, as_of, or 8 digits of its digest."),
+]
+Note = Annotated[str, typer.Option(help="Why.")]
+By = Annotated[str, typer.Option(help="Who says so.", envvar="USER")]
+
+
+@app.command(epilog="kl-drift accept flights.sqlite flights 2013-06-01 --note 'new carrier'")
+def accept(
+    location: HistoryPlace,
+    check: CheckName,
+    snapshot: WhichSnapshot,
+    note: Note,
+    by: By = "",
+    *,
+    reference: Annotated[
+        str, typer.Option(metavar="FILE", help="Save it here, to be the plan's reference.")
+    ] = "",
+) -> None:
+    """Accept a snapshot as the new normal: limits are learned from it on."""
+    from kl_drift.artefact import save
+    from kl_drift.history.record import History
+
+    if reference:
+        _refuse_foreign_name(reference)
+    record = History.open(location, create=False)
+    done = record.accept(check, snapshot, note=note, by=by)
+    _note(f"accepted {done.digest[:12]} as the new normal: {note}")
+    if reference:
+        found = {each.digest: each.profile for each in record.profiles(check, acknowledged=True)}
+        save(found[done.digest], reference)
+        _note(f"wrote {reference}; name it in the plan as  reference: {reference}")
+
+
+def _refuse_foreign_name(reference: str) -> None:
+    from kl_drift.artefact import is_profile_path
+
+    if not is_profile_path(reference):
+        raise UsageError(f"--reference {reference}: a profile has a name that ends in .json")
+
+
+@app.command(epilog="kl-drift missed flights.sqlite flights 2013-06-01 dest --note 'no JFK'")
+def missed(
+    location: HistoryPlace,
+    check: CheckName,
+    snapshot: WhichSnapshot,
+    column: Annotated[str, typer.Argument(metavar="COLUMN", help="What should have alarmed.")],
+    *,
+    note: Note,
+    by: By = "",
+) -> None:
+    """Say that a column should have alarmed; the snapshot is not learned from."""
+    from kl_drift.history.record import History
+
+    done = History.open(location, create=False).miss(
+        check, snapshot, column=column, note=note, by=by
+    )
+    _note(f"{column} of {done.digest[:12]} should have alarmed: {note}")
+
+
+@app.command(epilog="kl-drift quiet flights.sqlite flights --until 2013-07-01 --column dest")
+def quiet(
+    location: HistoryPlace,
+    check: CheckName,
+    *,
+    until: Annotated[str, typer.Option(metavar="DAY", help="When it is heard again.")],
+    note: Note,
+    column: Annotated[str, typer.Option(help="Which column; all of them without it.")] = "",
+    by: By = "",
+) -> None:
+    """Send no alert until a day; the verdict and its exit code stay."""
+    from kl_drift.history.record import History
+
+    History.open(location, create=False).quiet(check, until=until, column=column, note=note, by=by)
+    _note(f"no alert about {column or 'any column'} of {check} until {until}: {note}")
+
+
+@app.command(epilog="kl-drift feedback flights.sqlite flights")
+def feedback(location: HistoryPlace, check: CheckName) -> None:
+    """List what was said of a check: incidents, new normals, what was missed, what is quiet."""
+    from kl_drift.history.record import History
+
+    for each in History.open(location, create=False).feedback(check):
+        about = " ".join(filter(None, [each.as_of or each.label, each.column]))
+        until = f"until {each.until}" if each.until else ""
+        typer.echo("  ".join(filter(None, [f"{each.verb:<8}", about, until, each.note, each.by])))
+
+
 @app.command(epilog="kl-drift init flights/month=01 -o drift.yaml")
 def init(
     snapshot: Annotated[str, typer.Argument(help="The reference: a file, folder, glob or URI.")],

@@ -37,8 +37,8 @@ from kl_drift.errors import (
     UsageError,
 )
 from kl_drift.history import database as below
+from kl_drift.history import feedback, runs
 from kl_drift.history import record as room
-from kl_drift.history import runs
 from kl_drift.history.record import History
 from kl_drift.judging.policy import Status
 from kl_drift.judging.report import Report, Side
@@ -388,6 +388,7 @@ def test_processes_at_once_make_one_history_and_add_each_day_once(database: Data
         "kl_drift_reports": DAYS,
         "kl_drift_runs": DAYS,
         "kl_drift_acknowledgements": 1,
+        "kl_drift_feedback": 0,
     }
     found = History.open(database.url).profiles("flights", acknowledged=True)
     assert [each.profile.as_of for each in found] == [f"2013-02-{n:02}" for n in range(1, DAYS + 1)]
@@ -622,9 +623,9 @@ def test_a_profile_of_a_later_format_is_refused(
         history.reports("flights")
 
 
-@pytest.fixture
-def golden(tmp_path: Path) -> Path:
-    return Path(shutil.copy(GOLDEN / "history-1.sqlite", tmp_path))
+@pytest.fixture(params=["history-1.sqlite", "history-2.sqlite"])
+def golden(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return Path(shutil.copy(GOLDEN / request.param, tmp_path))
 
 
 def test_the_golden_history_can_be_read(golden: Path) -> None:
@@ -638,6 +639,18 @@ def test_the_golden_history_can_be_read(golden: Path) -> None:
     assert [point.kl for point in history.kl_series("flights", "delay")] == [0.004, 0.08]
     (known,) = history.acknowledgements("flights")
     assert (known.as_of, known.note, known.by) == ("2013-02-02", "snow", "ann")
+
+
+def test_the_golden_feedback_can_be_read() -> None:
+    history = History.open(GOLDEN / "history-2.sqlite", create=False)
+    said = [(each.verb, each.as_of, each.column) for each in history.feedback("flights")]
+    assert said == [
+        ("incident", "2013-02-02", ""),
+        ("normal", "2013-02-01", ""),
+        ("missed", "2013-02-02", "carrier"),
+        ("quiet", "", "delay"),
+    ]
+    assert history.quieted("flights", on="2013-02-20") == {"delay": "2013-03-01"}
 
 
 def test_what_the_golden_history_holds_is_not_added_again(golden: Path) -> None:
@@ -832,9 +845,9 @@ def test_importing_the_room_does_not_import_sqlalchemy() -> None:
 
 
 def test_nothing_is_ever_changed_or_deleted() -> None:
-    named = {**vars(room), **vars(runs), **vars(below)}.values()
-    statements = [value for value in named if isinstance(value, str)]
+    rooms = (room, runs, feedback, below)
+    statements = [v for each in rooms for v in vars(each).values() if isinstance(v, str)]
     statements += [statement for migration in room._MIGRATIONS for statement in migration]
-    assert sum("INSERT" in statement for statement in statements) == 7
+    assert sum("INSERT" in statement for statement in statements) == 8
     for statement in statements:
         assert not {"UPDATE", "DELETE", "DROP", "TRUNCATE", "REPLACE"} & set(statement.split())

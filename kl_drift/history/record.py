@@ -34,8 +34,9 @@ from kl_drift.errors import (
     UsageError,
     did_you_mean,
 )
-from kl_drift.history import runs
+from kl_drift.history import feedback, runs
 from kl_drift.history.database import Database, Migration, now
+from kl_drift.history.feedback import Feedback, Verb
 from kl_drift.history.runs import Run
 from kl_drift.judging.policy import Status
 from kl_drift.judging.report import Report
@@ -87,6 +88,7 @@ _MIGRATIONS: tuple[Migration, ...] = (
     ),
     (
         *runs.MIGRATION,
+        *feedback.TABLE,
         """
         CREATE TABLE kl_drift_references (
             id {key},
@@ -131,10 +133,14 @@ _PROFILES = """
         SELECT p.*, EXISTS (
             SELECT 1 FROM kl_drift_acknowledgements a
             WHERE a.check_name = p.check_name AND a.profile = p.digest
+        ) OR EXISTS (
+            SELECT 1 FROM kl_drift_feedback f
+            WHERE f.check_name = p.check_name AND f.profile = p.digest AND f.verb = 'missed'
         ) AS acknowledged
         FROM kl_drift_profiles p
         WHERE p.check_name = :check AND :bins_digest IN ('', p.bins_digest)
             AND (p.moment < :before OR (p.moment = :before AND p.id < :before_id))
+            AND (p.moment > :since OR (p.moment = :since AND p.id >= :since_id))
     ) found
     WHERE acknowledged IN (FALSE, :acknowledged)
     ORDER BY moment DESC, id DESC LIMIT :last"""
@@ -484,6 +490,8 @@ class History:
             last=_limit(last),
             before=_moment(before, "before") if before else _ANY,
             before_id=0,
+            since=-_ANY,
+            since_id=0,
             acknowledged=acknowledged,
         )
         return self._entries(check, found)
@@ -495,8 +503,9 @@ class History:
 
         The same each time it is asked of a profile, whatever was recorded since: those with an
         earlier ``as_of``, or, where the profile states none, those that stand before it in the
-        record. Acknowledged ones are left out; of several with one ``as_of``, such as a snapshot
-        and its correction, the one that was recorded last is taken.
+        record. Acknowledged and missed ones are left out, so is what was before the latest new
+        normal. Of several with one ``as_of``, such as a snapshot and its correction, the one that
+        was recorded last is taken.
 
         Parameters
         ----------
@@ -514,12 +523,17 @@ class History:
         UsageError
             If ``last`` is not positive or ``as_of`` is no moment.
         """
+        place = self._place(check, profile)
+        since = {"since": -_ANY, "since_id": 0}
+        for row in self._database.read(feedback.SINCE, check=check, **place):
+            since = {"since": row["moment"], "since_id": row["id"]}
         found = self._database.read(
             _PROFILES,
             check=check,
             bins_digest=profile.bins_digest,
             last=_limit(last),
-            **self._place(check, profile),
+            **place,
+            **since,
             acknowledged=False,
         )
         entries = self._entries(check, found)
@@ -654,16 +668,143 @@ class History:
             for row in self._database.read(_ACKNOWLEDGEMENTS, check=check)
         )
 
+    def accept(self, check: str, which: str, *, note: str, by: str) -> Feedback:
+        """Record that a profile is the new normal: what was before it teaches no more.
+
+        Parameters
+        ----------
+        check, which, note, by
+            As :meth:`acknowledge`.
+
+        Returns
+        -------
+        Feedback
+            What was recorded.
+
+        Raises
+        ------
+        UsageError, HistoryError
+            As :meth:`acknowledge`.
+        """
+        return self._say(check, "normal", which=which, note=note, by=by)
+
+    def miss(self, check: str, which: str, *, column: str, note: str, by: str) -> Feedback:
+        """Record that a column of a profile should have alarmed; it is not learned from.
+
+        Parameters
+        ----------
+        check, which, note, by
+            As :meth:`acknowledge`.
+        column : str
+            The column.
+
+        Raises
+        ------
+        UsageError, HistoryError
+            As :meth:`acknowledge`.
+        ColumnNotFoundError
+            If no report of the check judges the column.
+        """
+        self.kl_series(check, column)
+        return self._say(check, "missed", which=which, column=column, note=note, by=by)
+
+    def quiet(self, check: str, *, until: str, note: str, by: str, column: str = "") -> Feedback:
+        """Record that nobody is to be alerted about a column until a day; the verdict stays.
+
+        Parameters
+        ----------
+        check, note, by
+            As :meth:`acknowledge`.
+        until : str
+            The day on which it is heard again, ISO 8601.
+        column : str, optional
+            The column; by default all of them.
+
+        Raises
+        ------
+        UsageError
+            If there is no such check, ``until`` is no day, or note or person is missing.
+        ColumnNotFoundError
+            If no report of the check judges the column.
+        HistoryError
+            If it cannot be written.
+        """
+        self._refuse_unknown(check)
+        if column:
+            self.kl_series(check, column)
+        until = feedback.day_of(until, "until")
+        return self._say(check, "quiet", column=column, until=until, note=note, by=by)
+
+    def feedback(self, check: str) -> tuple[Feedback, ...]:
+        """Return all that was said of a check: incidents first, then in the order it was said."""
+        incidents = (
+            Feedback(
+                check=check,
+                verb="incident",
+                label=each.label,
+                as_of=each.as_of,
+                digest=each.digest,
+                note=each.note,
+                by=each.by,
+                at=each.at,
+            )
+            for each in self.acknowledgements(check)
+        )
+        said = (_said(check, row) for row in self._database.read(feedback.READ, check=check))
+        return (*incidents, *said)
+
+    def quieted(self, check: str, *, on: str = "") -> dict[str, str]:
+        """Return the columns of a check about which nobody is to be alerted, each with until when.
+
+        Parameters
+        ----------
+        check : str
+            The check.
+        on : str, optional
+            The day or moment, ISO 8601; by default now.
+        """
+        return feedback.quiet_on(self.feedback(check), on or now())
+
+    def _say(
+        self,
+        check: str,
+        verb: Verb,
+        *,
+        which: str = "",
+        column: str = "",
+        until: str = "",
+        note: str,
+        by: str,
+    ) -> Feedback:
+        if not note or not by:
+            raise UsageError("feedback needs a note, why, and by, who says so")
+        row = {
+            "check": check,
+            "verb": verb,
+            "profile": self._digest_of(check, which) if which else "",
+            "column": column,
+            "until": until,
+            "note": note,
+            "by": by,
+        }
+        digest = canonical.digest(row)
+        self._database.add((feedback.ADD, row | {"digest": digest, "at": now()}))
+        found = self._database.read(feedback.READ, check=check)
+        return next(_said(check, each) for each in found if each["digest"] == digest)
+
     def checks(self) -> tuple[str, ...]:
         """Return the names of all checks, sorted."""
         found = self._database.read(_CHECKS)
         return tuple(sorted(row["check_name"] for row in found))
 
-    def _digest_of(self, check: str, which: str) -> str:
-        days = self._database.read(_DAYS, check=check)
-        if not days:
+    def _refuse_unknown(self, check: str) -> None:
+        if check not in self.checks():
             hint = did_you_mean(check, self.checks())
             raise UsageError(f"{self.where}: no check {check!r} in this history.{hint}")
+
+    def _digest_of(self, check: str, which: str) -> str:
+        self._refuse_unknown(check)
+        days = self._database.read(_DAYS, check=check)
         found = [day for day in days if _goes_by(which, day)]
         if len(found) == 1:
             return str(found[0]["digest"])
@@ -694,6 +835,21 @@ class History:
                 f"history {self.where}: {kind} {row['digest'][:12]} is damaged ({error}); restore "
                 "the database from a copy"
             ) from error
+
+
+def _said(check: str, row: Mapping[str, Any]) -> Feedback:
+    return Feedback(
+        check=check,
+        verb=row["verb"],
+        label=row["label"],
+        as_of=row["as_of"],
+        digest=row["profile"],
+        column=row["column_name"],
+        until=row["until"],
+        note=row["note"],
+        by=row["noted_by"],
+        at=row["noted"],
+    )
 
 
 def _profile_row(check: str, profile: Profile, label: str) -> dict[str, object]:

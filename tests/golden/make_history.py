@@ -71,6 +71,9 @@ def main() -> None:
     for current, found in DAYS:
         history.add("flights", current, found)
     history.acknowledge("flights", "2013-02-02", note="snow", by="ann")
+    history.accept("flights", "2013-02-01", note="new planes", by="ann")
+    history.miss("flights", "2013-02-02", column="carrier", note="a merger", by="bob")
+    history.quiet("flights", until="2013-03-01", column="delay", note="known", by="ann")
 
 
 if __name__ == "__main__":
