@@ -160,4 +160,7 @@ def _scalar(text: str) -> str:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node and node.value == text and node.tag == "tag:yaml.org,2002:str":
             return text
-    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=len(text) + 99).strip()
+    width = (
+        10 * len(text) + 99
+    )  # one line, also where every character is an escape such as \U0003c374
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=width).strip()
