@@ -267,6 +267,20 @@ def test_the_glossary_is_in_order_and_has_the_words_of_the_reports() -> None:
     assert {"Atom", "Cell", "Judged", "Level", "Nat", "Profile", "Status", "Unseen"} <= set(terms)
 
 
+SOUGHT = (
+    "Evidently", "whylogs", "NannyML", "TensorFlow Data Validation", "Great Expectations' KL", "PSI",
+    "pytest", "GitHub Action", "dbt", "Dagster", "Kubernetes", "Databricks", "Delta", "Iceberg",
+    "polars", "predictions", "labels", "limits", "undecided",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", SOUGHT)
+def test_a_page_that_is_in_the_menu_says_what_people_look_for(word: str) -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    found = [page for page in PAGES if word in page.read_text(encoding="utf-8")]
+    assert [page for page in found if f" {name(page)}\n" in menu]
+
+
 PATH = re.compile(r"`((?:kl_drift|tests|docs)/[\w./-]+|[\w.-]+\.(?:toml|md)|\.importlinter)`")
 
 
