@@ -269,8 +269,8 @@ def test_the_glossary_is_in_order_and_has_the_words_of_the_reports() -> None:
 
 SOUGHT = (
     "Evidently", "whylogs", "NannyML", "TensorFlow Data Validation", "Great Expectations' KL",
-    "PSI", "pytest", "GitHub Action", "dbt", "Dagster", "Kubernetes", "Databricks", "Delta", "Iceberg",
-    "polars", "predictions", "labels", "limits", "undecided",
+    "PSI", "pytest", "GitHub Action", "dbt", "Dagster", "Kubernetes", "Databricks", "Delta",
+    "Iceberg", "polars", "predictions", "labels", "limits", "undecided",
 )  # fmt: skip
 
 
