@@ -20,7 +20,7 @@ from kl_drift.counts.selection import Aspect, Selection, as_pair
 from kl_drift.engines.opening import Readable, open_source
 from kl_drift.engines.pretence import Change, Pretended
 from kl_drift.engines.profiling import Progress, fit_profile, scan_profile
-from kl_drift.errors import PairError, PlanError, UsageError
+from kl_drift.errors import BinsError, ColumnNotFoundError, PairError, PlanError, UsageError
 from kl_drift.history.calibration import Replayed, learn, replay
 from kl_drift.history.past import places_meant, same_counts
 from kl_drift.history.record import History
@@ -544,7 +544,7 @@ def _reference_of(
             history,
             plan.name,
         )
-    except PairError as error:
+    except (PairError, ColumnNotFoundError, BinsError) as error:
         raise plan.located(error) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -62,6 +63,9 @@ class RuleName(StrEnum):
     POINT = "point"
 
 
+_ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,"]*?))\s*(?:,|\Z)')
+"""A name or pattern of a list, or exactly a name, in double quotes."""
+
 SchemaKind = Literal["plan", "profile", "report", "limits"]
 """What has a JSON Schema."""
 
@@ -73,7 +77,8 @@ Where = Annotated[
 Columns = Annotated[
     str | None,
     typer.Option(
-        help="Judge these columns: names or patterns, as in [cyan]'dep_*,carrier'[/cyan]."
+        help="Judge these columns: names or patterns, as in [cyan]'dep_*,carrier'[/cyan]; "
+        "in double quotes exactly a name."
     ),
 ]
 Together = Annotated[
@@ -602,15 +607,37 @@ def _pairs(option: str, items: list[str] | None) -> Iterator[tuple[str, str]]:
         yield key, value
 
 
-def _names(columns: str | None) -> list[str] | None:
-    return (
-        None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
-    )
+def _names(columns: str | None, option: str = "--columns") -> list[str] | None:
+    """Return the names and patterns of a list; what stands in double quotes is exactly a name."""
+    if columns is None:
+        return None
+    found = list(_items(columns, option))
+    if not found:
+        raise UsageError(f"{option}: names no column; name some, or leave it out")
+    return found
+
+
+def _items(text: str, option: str) -> Iterator[str]:
+    from kl_drift.counts.selection import ExactName
+
+    place = 0
+    while place < len(text):
+        item = _ITEM.match(text, place)
+        if item is None:
+            raise UsageError(
+                f"{option}: a quotation mark is not closed in {text!r}; a name with commas, blanks "
+                'or quotation marks is written in double quotes: "a,b" or "say ""x"""'
+            )
+        place = item.end()
+        if item[1] is not None:
+            yield ExactName(item[1].replace('""', '"'))
+        elif item[2]:
+            yield item[2]
 
 
 def _together(pairs: str | None) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
-    for pair in _names(pairs) or []:
+    for pair in _names(pairs, "--pairs") or []:
         names = pair.split(":")
         if len(names) != 2 or not all(names):
             raise UsageError(

@@ -67,6 +67,10 @@ class ColumnError(KLDriftError):
 class ColumnNotFoundError(ColumnError, LookupError):
     """A column that was asked for by name is not there."""
 
+    def __init__(self, message: str, *, column: str = "") -> None:
+        super().__init__(message)
+        self.column = column
+
 
 class ColumnTypeError(ColumnError, TypeError):
     """A column's type does not allow what was asked of it."""
@@ -81,7 +85,11 @@ class PairError(ColumnError, LookupError):
 
 
 class BinsError(KLDriftError, ValueError):
-    """Edges or levels that do not make bins."""
+    """Edges or levels that do not make bins; of a column, where one is known."""
+
+    def __init__(self, message: str, *, column: str = "") -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class BinsMismatchError(BinsError):
@@ -141,6 +149,11 @@ def first_line(error: object) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest known name, or nothing."""
-    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """Return ``" Did you mean 'x'?"`` for the nearest known name, or nothing.
+
+    Names that differ from it by case only are all named.
+    """
+    names = list(known)
+    near = [each for each in names if each.casefold() == name.casefold()]
+    near = near or get_close_matches(name, names, n=1, cutoff=0.6)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

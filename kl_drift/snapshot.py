@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from os import PathLike, fspath
 
 from kl_drift.errors import UsageError
@@ -64,7 +65,13 @@ class Snapshot:
     checksums: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.path, str | PathLike):
+            raise UsageError(f"a snapshot's path is text or a path, got {self.path!r}")
         object.__setattr__(self, "path", fspath(self.path))
+        if isinstance(self.as_of, date):
+            object.__setattr__(self, "as_of", self.as_of.isoformat())
+        if not isinstance(self.as_of, str):
+            raise UsageError(f"as_of is a date or its text, such as 2013-02-28, got {self.as_of!r}")
         version = str(self.version).strip()
         number = version.removeprefix("v")
         object.__setattr__(self, "version", number if number.isdecimal() else version)

@@ -296,12 +296,12 @@ def test_a_stated_edge_must_be_finite():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Quantiles(count=0), "count must be at least 1, got 0"),
-        (lambda: Uniform(count=-1), "count must be at least 1, got -1"),
+        (lambda: Quantiles(count=0), "count must be from 1 to 10,000, got 0"),
+        (lambda: Uniform(count=-1), "count must be from 1 to 10,000, got -1"),
         (lambda: Quantiles(tails=(0.0,)), "tails are shares between 0 and 1"),
         (lambda: Quantiles(tails=(1,)), "tails are shares between 0 and 1"),
         (Edges, "edges are empty: state at least one"),
-        (lambda: Categories(top=0), "top must be at least 1, got 0"),
+        (lambda: Categories(top=0), "top must be from 1 to 10,000, got 0"),
     ],
 )
 def test_refuses_a_way_of_binning_that_makes_no_bins(make, message):

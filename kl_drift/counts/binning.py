@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from itertools import pairwise
+from numbers import Integral
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -42,6 +44,9 @@ KEPT_FROM = 10
 Of many rare levels those that look commonest are the ones that chance favoured, and a fresh sample
 then seems to have lost them.
 """
+
+MAX_CELLS = 10_000
+"""No column is cut into more: so many say nothing, and cost seconds and megabytes."""
 
 SMALL_REFERENCE = 5_000
 """Below this many values, quantile bins are 10 instead of 20."""
@@ -116,6 +121,11 @@ class Edges:
     def __post_init__(self) -> None:
         if not self.edges:
             raise BinsError("edges are empty: state at least one, e.g. edges: [0, 10, 100]")
+        if len(self.edges) > MAX_CELLS:
+            raise BinsError(f"{len(self.edges):,} edges are too many; at most {MAX_CELLS:,}")
+        for low, high in pairwise(self.edges):
+            if not isinstance(low, str) and not isinstance(high, str) and not low < high:
+                raise BinsError(f"edges must increase: {low!r} is followed by {high!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +146,8 @@ class Categories:
     levels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.top < 1:
-            raise BinsError(f"top must be at least 1, got {self.top}")
+        if not 1 <= _whole("top", self.top) <= MAX_CELLS:
+            raise BinsError(f"top must be from 1 to {MAX_CELLS:,}, got {self.top:,}")
         for level in self.levels or ():
             if not level.isascii() and level.encode(errors="replace").decode() != level:
                 raise BinsError(f"level {level!r} cannot be written as UTF-8")
@@ -147,8 +157,14 @@ Binning: TypeAlias = Quantiles | Uniform | Edges | Categories
 
 
 def _check_count(count: int | None) -> None:
-    if count is not None and count < 1:
-        raise BinsError(f"count must be at least 1, got {count}")
+    if count is not None and not 1 <= _whole("count", count) <= MAX_CELLS:
+        raise BinsError(f"count must be from 1 to {MAX_CELLS:,}, got {count:,}")
+
+
+def _whole(name: str, number: object) -> int:
+    if isinstance(number, bool) or not isinstance(number, Integral):
+        raise BinsError(f"{name} must be a whole number, got {number!r}")
+    return int(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ moves by construction. Has never heard of values, counts or divergences.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
 
@@ -44,6 +44,12 @@ _GROUPS: Mapping[str, frozenset[str]] = {
 _LEVELLED: frozenset[Family] = frozenset({"string", "boolean", "binary"})
 
 
+class ExactName(str):
+    """A column's name that is never taken for a pattern, whatever characters it has."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which columns are judged and how they are binned.
@@ -52,7 +58,8 @@ class Selection:
     ----------
     include : tuple of str
         Names or patterns (``dep_*``); empty: every column. A column named in full is counted even
-        if it looks like an identifier or is a partition key.
+        if it looks like an identifier or is a partition key. What is the name of a column is never
+        a pattern; :class:`ExactName` is none even where there is no such column.
     exclude : tuple of str
         Names or patterns that are left out again.
     types : tuple of TypeName
@@ -217,6 +224,7 @@ def choose(
     ColumnTypeError
         If a column cannot be binned or judged as asked.
     """
+    selection = _spelt_out(selection, schema)
     _refuse_strangers(schema, selection)
     wanted: dict[str, Wanted] = {}
     ranged: list[str] = []
@@ -241,14 +249,29 @@ def choose(
     return Chosen(wanted=wanted, ranged=tuple(ranged), left=left)
 
 
+def _spelt_out(selection: Selection, schema: Collection[str]) -> Selection:
+    """Return the selection with what is the name of a column marked as no pattern."""
+
+    def exact(name: str) -> str:
+        return ExactName(name) if name in schema else name
+
+    return replace(
+        selection,
+        include=tuple(map(exact, selection.include)),
+        exclude=tuple(map(exact, selection.exclude)),
+        bins={exact(name): binning for name, binning in selection.bins.items()},
+    )
+
+
 def _refuse_strangers(schema: Mapping[str, pa.DataType], selection: Selection) -> None:
     patterns = (*selection.include, *selection.exclude, *selection.bins)
     strangers = [pattern for pattern in patterns if not any(_fits(n, [pattern]) for n in schema)]
     strangers += [name for name in selection.judge if name not in schema]  # takes no patterns
     for stranger in strangers:
         raise ColumnNotFoundError(
-            f"no column {stranger!r} in the snapshot.{did_you_mean(stranger, schema)} "
-            f"It has: {_abridged(list(schema))}"
+            f"no column {str(stranger)!r} in the snapshot.{did_you_mean(stranger, schema)} "
+            f"It has: {_abridged(list(schema))}",
+            column=stranger,
         )
 
 
@@ -288,7 +311,10 @@ def _selected(name: str, kind: pa.DataType, selection: Selection) -> bool:
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:
-    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+    return any(
+        name == pattern or (not isinstance(pattern, ExactName) and fnmatchcase(name, pattern))
+        for pattern in patterns
+    )
 
 
 def _as_wanted(
@@ -350,7 +376,7 @@ def _binned(
         (
             each
             for pattern, each in selection.bins.items()
-            if fnmatchcase(name, pattern) and _suits(each, family)
+            if _fits(name, [pattern]) and _suits(each, family)
         ),
         default,
     )

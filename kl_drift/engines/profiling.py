@@ -19,8 +19,11 @@ import pyarrow as pa
 from kl_drift.counts.arrays import TEMPORAL, family_of, scale_of
 from kl_drift.counts.binning import (
     Categories,
+    Edges,
     LevelSample,
     NumberSample,
+    Quantiles,
+    Uniform,
     fit_levels,
     fit_numbers,
     fit_side,
@@ -44,7 +47,7 @@ from kl_drift.engines.reading import (
     TooManyLevels,
 )
 from kl_drift.engines.source import Source
-from kl_drift.errors import SnapshotInvalidError, UsageError
+from kl_drift.errors import BinsError, SnapshotInvalidError, UsageError
 from kl_drift.version import __version__
 
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -182,8 +185,18 @@ def _fitted(
         elif isinstance(sample, LevelSample) and isinstance(want.binning, Categories):
             bins[name] = fit_levels(sample, want.binning)
         elif isinstance(sample, NumberSample) and not isinstance(want.binning, Categories):
-            bins[name] = fit_numbers(sample, want.binning)
+            bins[name] = _fit_numbers(name, sample, want.binning)
     return bins, left
+
+
+def _fit_numbers(
+    name: str, sample: NumberSample, binning: Quantiles | Uniform | Edges
+) -> NumericBins:
+    """Name the column in what is wrong with the edges that were stated for it."""
+    try:
+        return fit_numbers(sample, binning)
+    except BinsError as error:
+        raise BinsError(f"column {name!r}: {error}", column=name) from error
 
 
 def _pairs_fitted(

@@ -7,7 +7,7 @@ of the selection, pyarrow: it is for the command line and the API, not for DAG f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from os import PathLike, fspath
@@ -19,7 +19,15 @@ from pydantic import BaseModel
 
 from kl_drift.artefact import is_profile_path
 from kl_drift.counts.selection import Aspect, Selection, as_pair
-from kl_drift.errors import PairError, PlanError, UsageError, did_you_mean
+from kl_drift.errors import (
+    BinsError,
+    ColumnNotFoundError,
+    KLDriftError,
+    PairError,
+    PlanError,
+    UsageError,
+    did_you_mean,
+)
 from kl_drift.history.choices import ReferenceChoice
 from kl_drift.judging.limits import Budget
 from kl_drift.judging.policy import Policy
@@ -46,6 +54,8 @@ __all__ = ["Output", "Plan", "load_plan", "plan_schema"]
 LEARNED_LIMITS = "the learned limits"
 """What of a plan's inputs is written anew by calibrating."""
 
+_COLUMNS = ("columns",)
+_EACH = ("columns", "each")
 _OPTIONS = (("reference", "options"), ("current", "options"))
 _PARTITIONS = (("reference", "where"), ("current", "where"))
 _CLOSEST = ("reference", "choose", "closest")
@@ -145,10 +155,8 @@ class Plan:
         Of these the one that the current snapshot resembles most is compared with; empty: none.
     trend : TrendSettings, optional
         How slow ramps are looked for; None: they are not.
-    each : mapping of str to int
-        The lines of the columns that the file treats in their own way; 0 where there is no file.
-    pairs : tuple of int
-        The lines of the selection's pairs, likewise.
+    lines : mapping of Key to int
+        Where what the file says of columns stands; 0 where there is no file.
     """
 
     path: str
@@ -164,8 +172,7 @@ class Plan:
     choice: ReferenceChoice | None = None
     closest: Mapping[str, Snapshot] = field(default_factory=dict)
     trend: TrendSettings | None = None
-    each: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
-    pairs: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    lines: Mapping[Key, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_dict(
@@ -244,21 +251,50 @@ class Plan:
             If an entry of ``columns.each`` fits no column.
         """
         names = list(names)
-        mistakes = Mistakes(path=self.path)
-        for name, line in self.each.items():
-            key = ("columns", "each", name)
-            mistakes.lines[key] = line
-            if name not in names and not any(fnmatchcase(each, name) for each in names):
-                mistakes.add(key, f"fits no column of the reference.{did_you_mean(name, names)}")
+        mistakes = self._mistakes()
+        for key in self.lines:
+            if key[:2] == _EACH and len(key) == len(_EACH) + 1 and not _fits(str(key[2]), names):
+                nearest = did_you_mean(str(key[2]), names)
+                mistakes.add(key, f"fits no column of the reference.{nearest}")
         mistakes.refuse()
 
-    def located(self, error: PairError) -> PlanError:
-        """Return the error with the file, the line and the key of the pair it is about."""
-        place = self.selection.pairs.index(error.pair)
-        mistakes, key = Mistakes(path=self.path), ("columns", "pairs", place)
-        mistakes.lines[key] = self.pairs[place]
+    def located(self, error: PairError | ColumnNotFoundError | BinsError) -> KLDriftError:
+        """Return the error with the file, the line and the key of what it is about.
+
+        The error itself, where the plan says nothing of the kind.
+        """
+        key = self._key_of(error)
+        if key is None:
+            return error
+        mistakes = self._mistakes()
         mistakes.add(key, str(error))
         return mistakes.error()
+
+    def _mistakes(self) -> Mistakes:
+        return Mistakes(path=self.path, lines=dict(self.lines))
+
+    def _key_of(self, error: PairError | ColumnNotFoundError | BinsError) -> Key | None:
+        if isinstance(error, PairError):
+            return (*_COLUMNS, "pairs", self.selection.pairs.index(error.pair))
+        if isinstance(error, BinsError):
+            return next((key for key in self._binned(error.column) if key in self.lines), None)
+        for name in ("include", "exclude"):
+            stated = getattr(self.selection, name)
+            if error.column in stated:
+                return (*_COLUMNS, name, stated.index(error.column))
+        key = (*_EACH, error.column)
+        return key if key in self.lines else None
+
+    def _binned(self, column: str) -> Iterator[Key]:
+        """Yield where the bins of a column may be stated, the nearest first."""
+        for name in self.selection.bins:
+            if name == column or fnmatchcase(column, name):
+                yield (*_EACH, name, "bins")
+        yield (*_COLUMNS, "numeric")
+
+
+def _fits(pattern: str, names: Collection[str]) -> bool:
+    return pattern in names or any(fnmatchcase(each, pattern) for each in names)
 
 
 def load_plan(
@@ -330,7 +366,7 @@ def _refuse_newer(document: Document) -> None:
 
 def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
     smoothing = file.smoothing if isinstance(file.smoothing, str) else _stated(file.smoothing)
-    each, path = file.columns.each, mistakes.path
+    path = mistakes.path
     return Plan(
         path=path,
         reference=_snapshot(("reference",), file.reference, mistakes),
@@ -345,10 +381,7 @@ def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
         choice=_choice(file, mistakes),
         closest=_closest(file, mistakes),
         trend=_trend(file, mistakes),
-        each={name: mistakes.line(("columns", "each", name)) for name in each},
-        pairs=tuple(
-            mistakes.line(("columns", "pairs", place)) for place in range(len(file.columns.pairs))
-        ),
+        lines={key: mistakes.line(key) for key in mistakes.lines if key[:1] == _COLUMNS},
     )
 
 
