@@ -14,7 +14,7 @@ from kl_drift.errors import MissingExtraError
 SECRET = "kh7Tq"  # noqa: S105 - made up, to be looked for
 
 
-def test_an_alert_reaches_every_url():
+def test_an_alert_reaches_every_url() -> None:
     with Hook() as one, Hook() as two:
         assert deliver([one.url, two.url], "drift in x", "dest: KL 0.1") is True
     for hook in (one, two):
@@ -22,7 +22,7 @@ def test_an_alert_reaches_every_url():
         assert (found["title"], found["message"]) == ("drift in x", "dest: KL 0.1")
 
 
-def test_a_url_that_refuses_is_logged_without_its_secrets(caplog, capfd):
+def test_a_url_that_refuses_is_logged_without_its_secrets(caplog, capfd) -> None:
     caplog.set_level(logging.DEBUG)
     with Hook(status=500) as hook, Hook() as well:
         urls = [
@@ -38,12 +38,12 @@ def test_a_url_that_refuses_is_logged_without_its_secrets(caplog, capfd):
     assert SECRET not in said
 
 
-def test_apprise_logs_again_afterwards():
+def test_apprise_logs_again_afterwards() -> None:
     deliver(["nowhere://x"], "title", "text")
     assert logging.getLogger("apprise").disabled is False
 
 
-def test_a_missing_extra_is_said(monkeypatch):
+def test_a_missing_extra_is_said(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'kl-drift\[alerts\]'"):
         deliver(["json://127.0.0.1/"], "title", "text")

@@ -82,7 +82,7 @@ def in_unit(value, kind):
 @pytest.mark.parametrize("kind", [k for k in ARROW_TYPES if family_of(k) in NUMERIC], ids=str)
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
-def test_numbers_are_the_values_in_the_domain_s_unit(kind, data):
+def test_numbers_are_the_values_in_the_domain_s_unit(kind, data) -> None:
     array = data.draw(arrow_arrays(kind))
     found = numbers(array, family_of(kind), scale_of(kind))
     present = [value for value in python_values(array) if value is not None]
@@ -118,7 +118,7 @@ def written(value, kind):
 )
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
-def test_levels_are_the_text_of_the_values(kind, data):
+def test_levels_are_the_text_of_the_values(kind, data) -> None:
     array = data.draw(arrow_arrays(kind))
     family = family_of(kind)
     levels, rows = used_levels(level_dictionary(array, "string" if family == "null" else family))
@@ -137,7 +137,7 @@ DAYS = st.integers((date.min - EPOCH.date()).days, (date.max - EPOCH.date()).day
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()], ids=str)
 @given(st.lists(st.none() | DAYS, max_size=20))
 @settings(max_examples=20, deadline=None)
-def test_levels_of_dates_are_iso_8601(kind, days):
+def test_levels_of_dates_are_iso_8601(kind, days) -> None:
     array = pa.array(days, pa.int32()).view(pa.date32()).cast(kind)
     found = level_dictionary(array, "date").to_pylist()
     assert found == [d if d is None else str(EPOCH.date() + timedelta(d)) for d in days]
@@ -172,16 +172,16 @@ def test_levels_of_dates_are_iso_8601(kind, days):
     ],
     ids=str,
 )
-def test_the_family_of_a_type(kind, family):
+def test_the_family_of_a_type(kind, family) -> None:
     assert family_of(kind) == family
 
 
-def test_every_type_of_the_helpers_has_a_family():
+def test_every_type_of_the_helpers_has_a_family() -> None:
     assert None not in {family_of(kind) for kind in ARROW_TYPES}
     assert {family_of(kind) for kind in NESTED_TYPES} == {None}
 
 
-def test_extension_types_are_their_storage():
+def test_extension_types_are_their_storage() -> None:
     uuids = pa.array([b"0" * 16, None], pa.uuid())
     assert family_of(uuids.type) == "binary"
     assert level_dictionary(uuids, "binary").to_pylist() == ["30" * 16, None]
@@ -207,21 +207,21 @@ def runs(values, ends=(2, 3, 6)):
     ],
     ids=["string", "view", "dictionary", "null in the dictionary", "runs of runs"],
 )
-def test_run_ends_are_looked_through_whatever_they_hold(values):
+def test_run_ends_are_looked_through_whatever_they_hold(values) -> None:
     array = runs(values)
     assert level_dictionary(array, "string").to_pylist() == ["a", "a", "b", None, None, None]
     assert level_dictionary(array.slice(1, 3), "string").to_pylist() == ["a", "b", None]
     assert level_dictionary(array.slice(6), "string").to_pylist() == []
 
 
-def test_runs_of_numbers():
+def test_runs_of_numbers() -> None:
     array = runs(pa.array([7, None, 9]))
     assert numbers(array, "integer").tolist() == [7, 7, 9, 9, 9]
     assert decoded(array.slice(1, 3)).to_pylist() == [7, None, 9]
 
 
 @pytest.mark.parametrize("index", [pa.int8(), pa.uint8(), pa.uint32(), pa.int64(), pa.uint64()])
-def test_dictionaries_may_repeat_values_and_hold_nulls_and_dictionaries(index):
+def test_dictionaries_may_repeat_values_and_hold_nulls_and_dictionaries(index) -> None:
     indices = pa.array([0, 1, 2, None, 3, 0], index)
     array = pa.DictionaryArray.from_arrays(indices, pa.array(["x", "y", "x", None, "unused"]))
     levels, rows = used_levels(level_dictionary(array, "string"))
@@ -250,7 +250,7 @@ NANO = 10**9
         (pa.array([86_399], pa.int32()).view(pa.time32("s")), [86_399 * 10**6]),
     ],
 )
-def test_times_are_microseconds_and_dates_are_days(array, expected):
+def test_times_are_microseconds_and_dates_are_days(array, expected) -> None:
     assert numbers(array, family_of(array.type)).tolist() == expected
     # the offset of a slice, and nulls before it, are honoured
     padded = pa.concat_arrays([pa.nulls(3, array.type), array, pa.nulls(2, array.type)])
@@ -284,7 +284,7 @@ def test_times_are_microseconds_and_dates_are_days(array, expected):
         ("1.25", pa.decimal128(10, 2), 30, 125 * 10**28),
     ],
 )
-def test_decimals_are_exact_at_any_scale(text, kind, scale, expected):
+def test_decimals_are_exact_at_any_scale(text, kind, scale, expected) -> None:
     if expected is None:
         text, expected = f"-{'9' * 38}.{'9' * 38}", -(10**38)
     wide = pa.array([None, Decimal(text), Decimal(0)], pa.decimal256(76, kind.scale))
@@ -292,7 +292,7 @@ def test_decimals_are_exact_at_any_scale(text, kind, scale, expected):
         assert numbers(array, "decimal", scale).tolist() == [expected, 0]
 
 
-def test_decimals_that_fit_64_bits_come_as_such():
+def test_decimals_that_fit_64_bits_come_as_such() -> None:
     array = pa.array([Decimal("12.50"), Decimal("-0.01")], pa.decimal128(38, 2))
     assert numbers(array, "decimal", 2).dtype == np.int64
     assert numbers(array, "decimal", 30).dtype == object
@@ -302,7 +302,7 @@ NARROW = [kind for kind in ARROW_TYPES if pa.types.is_decimal(kind) and kind.bit
 
 
 @pytest.mark.parametrize("kind", NARROW, ids=str)
-def test_narrow_decimals(kind):
+def test_narrow_decimals(kind) -> None:
     array = pa.array([Decimal("1.5"), None, Decimal("-1.5")], kind)
     assert numbers(array, "decimal", 1).tolist() == [15, -15]
     assert level_dictionary(array, "decimal").to_pylist() == ["1.5", None, "-1.5"]
@@ -320,11 +320,11 @@ def test_narrow_decimals(kind):
         ("9" * 38, pa.decimal128(38, 0), "9" * 38),
     ],
 )
-def test_the_level_of_a_decimal_does_not_depend_on_its_scale(text, kind, level):
+def test_the_level_of_a_decimal_does_not_depend_on_its_scale(text, kind, level) -> None:
     assert level_dictionary(pa.array([Decimal(text)], kind), "decimal").to_pylist() == [level]
 
 
-def test_levels_of_floats():
+def test_levels_of_floats() -> None:
     for dtype in ("f2", "f4", "f8"):
         array = pa.array(np.array([0.0, -0.0, 1.0, -0.5, np.nan, np.inf, -np.inf], dtype))
         levels, rows = used_levels(level_dictionary(array, "float"))
@@ -333,7 +333,7 @@ def test_levels_of_floats():
         )
 
 
-def test_the_level_of_a_float_does_not_depend_on_its_width():
+def test_the_level_of_a_float_does_not_depend_on_its_width() -> None:
     wide = [0.3, 0.1 + 0.2, 2.5, 1e10, 16_777_217.0, 1e300, 1e-300, -0.7]
     text = ["0.3", "0.3", "2.5", "1e+10", "16777217", "1e+300", "1e-300", "-0.7"]
     assert level_dictionary(pa.array(wide), "float").to_pylist() == text
@@ -348,28 +348,28 @@ def not_utf8(kind=None):
 
 
 @pytest.mark.parametrize("kind", [None, pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
-def test_bytes_that_are_no_utf_8_are_escaped(kind):
+def test_bytes_that_are_no_utf_8_are_escaped(kind) -> None:
     found = level_dictionary(not_utf8(kind), "string").to_pylist()
     assert found == [r"\xff\xfe", "ab", r"\xe9"]
 
 
-def test_a_parquet_file_may_hold_text_that_is_no_utf_8(tmp_path):
+def test_a_parquet_file_may_hold_text_that_is_no_utf_8(tmp_path) -> None:
     pq.write_table(pa.table({"x": not_utf8()}), tmp_path / "latin1.parquet")
     read = pq.read_table(tmp_path / "latin1.parquet")["x"].chunk(0)
     assert level_dictionary(read, "string").to_pylist() == [r"\xff\xfe", "ab", r"\xe9"]
 
 
-def test_any_text_is_a_level():
+def test_any_text_is_a_level() -> None:
     texts = ["", " ", "\0", "é", "e\u0301", "🦆", "\uffff", "\U0010ffff", "a\nb", "\\xff"]
     assert level_dictionary(pa.array(texts), "string").to_pylist() == texts
 
 
-def test_any_bytes_are_a_level():
+def test_any_bytes_are_a_level() -> None:
     array = pa.array([b"", b"\x00", b"\xff\xfe", None, "\ud800".encode("utf-8", "surrogatepass")])
     assert level_dictionary(array, "binary").to_pylist() == ["", "00", "fffe", None, "eda080"]
 
 
-def test_levels_are_wide_text():
+def test_levels_are_wide_text() -> None:
     # a table in memory may hold more than 2 GiB of distinct text
     for kind in (pa.string(), pa.large_string(), pa.string_view()):
         assert level_dictionary(pa.array(["a"], kind), "string").dictionary.type == (
@@ -385,7 +385,7 @@ SECONDS = st.integers(-2_200_000_000, 2_145_000_000)
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @given(st.lists(st.none() | SECONDS, max_size=20))
 @settings(max_examples=15, deadline=None)
-def test_hours_and_weekdays_are_those_of_the_clock_on_the_wall(unit, zone, seconds):
+def test_hours_and_weekdays_are_those_of_the_clock_on_the_wall(unit, zone, seconds) -> None:
     array = (
         pa.array(seconds, pa.int64()).view(pa.timestamp("s", zone)).cast(pa.timestamp(unit, zone))
     )
@@ -411,14 +411,14 @@ def test_hours_and_weekdays_are_those_of_the_clock_on_the_wall(unit, zone, secon
         ("2013-02-08T04:59:59", "23", "Thursday"),
     ],
 )
-def test_summer_time_in_new_york(utc, hour, weekday):
+def test_summer_time_in_new_york(utc, hour, weekday) -> None:
     moment = datetime.fromisoformat(utc).replace(tzinfo=UTC)
     array = pa.array([moment, None], pa.timestamp("us", "America/New_York"))
     assert hours_and_weekdays(array, "hour").to_pylist() == [hour, None]
     assert hours_and_weekdays(array, "weekday").to_pylist() == [weekday, None]
 
 
-def test_timestamps_without_zone_and_with_an_offset():
+def test_timestamps_without_zone_and_with_an_offset() -> None:
     noon = [datetime(2013, 2, 8, 12, 30)]
     assert hours_and_weekdays(pa.array(noon), "hour").to_pylist() == ["12"]
     offset = pa.array(noon, pa.timestamp("us", "+05:30"))
@@ -426,13 +426,13 @@ def test_timestamps_without_zone_and_with_an_offset():
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()], ids=str)
-def test_dates_are_midnights(kind):
+def test_dates_are_midnights(kind) -> None:
     array = pa.array([date(2013, 2, 8), None, date(1969, 12, 31)]).cast(kind)
     assert hours_and_weekdays(array, "weekday").to_pylist() == ["Friday", None, "Wednesday"]
     assert hours_and_weekdays(array, "hour").to_pylist() == ["00", None, "00"]
 
 
-def test_nulls_have_neither_hour_nor_weekday():
+def test_nulls_have_neither_hour_nor_weekday() -> None:
     assert hours_and_weekdays(pa.nulls(2), "hour").to_pylist() == [None, None]
     assert level_dictionary(pa.nulls(2), "weekday").to_pylist() == [None, None]
 
@@ -440,7 +440,7 @@ def test_nulls_have_neither_hour_nor_weekday():
 @pytest.mark.parametrize("kind", [k for k in ARROW_TYPES if family_of(k) in TEMPORAL], ids=str)
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
-def test_every_moment_has_an_hour_and_a_weekday_however_far_away(kind, data):
+def test_every_moment_has_an_hour_and_a_weekday_however_far_away(kind, data) -> None:
     array = data.draw(arrow_arrays(kind))
     for part, names in (("hour", HOURS), ("weekday", WEEKDAYS)):
         found = hours_and_weekdays(array, part)
@@ -449,7 +449,7 @@ def test_every_moment_has_an_hour_and_a_weekday_however_far_away(kind, data):
 
 
 @pytest.mark.parametrize("rows", [0, 3])
-def test_arrays_may_be_empty_or_nothing_but_null(rows):
+def test_arrays_may_be_empty_or_nothing_but_null(rows) -> None:
     for kind in ARROW_TYPES:
         family = family_of(kind)
         array = decoded(pa.nulls(rows, kind)) if rows else pa.array([], plain_type(kind))
@@ -459,5 +459,5 @@ def test_arrays_may_be_empty_or_nothing_but_null(rows):
             assert level_dictionary(array, family).null_count == rows
 
 
-def test_a_time_of_day_does_not_move_by_construction():
+def test_a_time_of_day_does_not_move_by_construction() -> None:
     assert "time" not in TEMPORAL

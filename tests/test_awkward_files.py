@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from parquet_files import damage, source_of, values_of, write
 
 from kl_drift.api import compare, fit, scan
 from kl_drift.counts.profile import Profile
 from kl_drift.engines import parquet
-from kl_drift.engines.parquet import ParquetSource, open_parquet
 from kl_drift.engines.parts import part_of
 from kl_drift.errors import (
     SnapshotInvalidError,
@@ -23,23 +23,6 @@ from kl_drift.errors import (
     SnapshotUnreadableError,
 )
 from kl_drift.snapshot import Snapshot
-
-
-def write(path: Path, columns: dict[str, Any] | pa.Table | None = None, **options: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = columns if isinstance(columns, pa.Table) else pa.table(columns or {"x": [1, 2, 3]})
-    pq.write_table(table, path, **options)
-    return path
-
-
-def opened(path: str | Path, **stated: Any) -> ParquetSource:
-    return open_parquet(Snapshot(path=str(path), **stated))
-
-
-def column(source: ParquetSource, name: str) -> list[object]:
-    pieces = [array for part in source.parts() for _, array in part.read([name])]
-    return [value for array in pieces for value in array.to_pylist()]
-
 
 # ---------------------------------------------------------------- files that are none
 
@@ -97,7 +80,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_refused(
 ) -> None:
     path, other = _tables(tmp_path / "x.parquet", 1), _tables(tmp_path / "y.parquet", 2)
     assert path.stat().st_size == other.stat().st_size
-    parts = list(opened(path).parts())
+    parts = list(source_of(path).parts())
     for part in parts[:after]:
         assert sum(len(array) for _, array in part.read(["one"])) == 10_000
     if how == "over it":
@@ -159,16 +142,16 @@ def test_a_damaged_page_is_named_when_it_is_read(tmp_path: Path) -> None:
         compression="zstd",
     )
     reference = fit(path)
-    _damage(path, "bad")
+    damage(path, "bad")
     with pytest.raises(SnapshotUnreadableError, match=r"damaged\.parquet: cannot be read"):
         scan(path, like=reference)
 
 
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
-    source = opened(write(tmp_path / "gone.parquet"))
+    source = source_of(write(tmp_path / "gone.parquet"))
     (tmp_path / "gone.parquet").unlink()
     with pytest.raises(SnapshotNotFoundError, match=r"gone\.parquet: gone while it was read"):
-        column(source, "x")
+        values_of(source, "x")
 
 
 def test_random_damage_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
@@ -185,20 +168,6 @@ def test_random_damage_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
         except (SnapshotUnreadableError, SnapshotInvalidError):
             refused += 1
     assert refused > 5
-
-
-def _damage(path: Path, name: str) -> None:
-    """Overwrite every data page of a column."""
-    metadata = pq.read_metadata(path)
-    content = bytearray(path.read_bytes())
-    for group in range(metadata.num_row_groups):
-        for index in range(metadata.num_columns):
-            chunk = metadata.row_group(group).column(index)
-            if chunk.path_in_schema == name:
-                start = chunk.dictionary_page_offset or chunk.data_page_offset
-                size = chunk.total_compressed_size
-                content[start : start + size] = b"\xff" * size
-    path.write_bytes(content)
 
 
 def test_the_index_of_a_data_frame_is_no_feature(tmp_path: Path) -> None:
@@ -258,7 +227,7 @@ def test_moments_beyond_nanoseconds_keep_their_value(tmp_path: Path) -> None:
     moments = [datetime(1, 1, 1), datetime(2013, 2, 8, 12, 0, 0, 123456), forever, None]
     table = pa.table({"t": pa.array(moments, pa.timestamp("us"))})
     path = write(tmp_path / "x.parquet", table, use_deprecated_int96_timestamps=True)
-    assert column(opened(path), "t") == moments
+    assert values_of(source_of(path), "t") == moments
     assert str(fit(path)["t"].range) == "0001-01-01 00:00:00 … 9999-12-31 23:59:59.999999"
 
 
@@ -326,7 +295,7 @@ def test_a_column_without_values_in_one_file_is_null_there(
     histogram = profile["x"].histogram
     assert histogram is not None
     assert histogram.nulls == 7 + values.null_count
-    assert column(opened(tmp_path), "x").count(None) == 7 + values.null_count
+    assert values_of(source_of(tmp_path), "x").count(None) == 7 + values.null_count
     assert scan(tmp_path, like=profile).counted == profile.counted
 
 
@@ -347,7 +316,7 @@ ODD_NAMES = ["a.b", "a", "b", "a/b", "ü.é", "", " ", "x\ny", "*", "[a]", "数"
 def test_columns_may_have_any_name(tmp_path: Path) -> None:
     values = {name: [float(i), float(i), None] for i, name in enumerate(ODD_NAMES)}
     path = write(tmp_path / "odd.parquet", values)
-    assert {name: column(opened(path), name) for name in ODD_NAMES} == values
+    assert {name: values_of(source_of(path), name) for name in ODD_NAMES} == values
     profile = fit(path)
     assert set(profile.columns) == set(ODD_NAMES)
     for i, name in enumerate(ODD_NAMES):
@@ -358,7 +327,7 @@ def test_columns_may_have_any_name(tmp_path: Path) -> None:
 def test_a_dotted_name_is_no_field_of_a_struct(tmp_path: Path) -> None:
     table = {"a": pa.array([{"b": 1.5}, {"b": 2.5}]), "a.b": ["x", "y"], "c": [[1], []]}
     path = write(tmp_path / "nested.parquet", table)
-    assert column(opened(path), "a.b") == ["x", "y"]
+    assert values_of(source_of(path), "a.b") == ["x", "y"]
     profile = fit(path)
     assert list(profile.counted) == ["a.b"]
     assert profile["a"].kind == "nested type"
@@ -444,7 +413,7 @@ def test_only_columns_of_indices_are_read_as_dictionaries(tmp_path: Path) -> Non
     unique = pa.array([f"a long and unique text {i}" for i in range(200_000)])
     few = pa.array(["a", "b"] * 100_000)
     path = write(tmp_path / "x.parquet", {"unique": unique, "few": few})
-    (part,) = opened(path).parts()
+    (part,) = source_of(path).parts()
     kinds = {name: array.type for name, array in part.read(["unique", "few"])}
     assert kinds["unique"] == pa.string()
     assert pa.types.is_dictionary(kinds["few"])
@@ -480,11 +449,11 @@ def test_texts_that_stop_repeating_are_all_read(tmp_path: Path) -> None:
         row_group_size=10**9,
         dictionary_pagesize_limit=100_000,
     )
-    (part,) = opened(path).parts()
+    (part,) = source_of(path).parts()
     arrays = [array for _, array in part.read(["s"])]
     assert pa.types.is_dictionary(arrays[0].type)
     assert arrays[-1].type == pa.string()
-    assert column(opened(path), "s") == [*few, *unique, None, "few 1"]
+    assert values_of(source_of(path), "s") == [*few, *unique, None, "few 1"]
 
 
 def test_rows_that_the_footer_does_not_promise_are_refused(
@@ -493,11 +462,11 @@ def test_rows_that_the_footer_does_not_promise_are_refused(
     path = write(tmp_path / "x.parquet", {"x": [1, 2, 3]})
     monkeypatch.setattr(parquet, "_arrays", lambda *_: iter([pa.array([1, 2])]))
     with pytest.raises(SnapshotUnreadableError, match="'x' holds 2 rows, its footer says 3"):
-        column(opened(path), "x")
+        values_of(source_of(path), "x")
 
 
 def test_a_column_name_that_is_no_text_is_an_error_of_ours(tmp_path: Path) -> None:
     path = write(tmp_path / "x.parquet", {"naïve": [1, 2, 3]}, store_schema=False)
     path.write_bytes(path.read_bytes().replace("ï".encode(), b"\xff\xff"))
     with pytest.raises(SnapshotUnreadableError, match=r"x\.parquet: cannot be read"):
-        opened(path)
+        source_of(path)

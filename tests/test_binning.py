@@ -68,7 +68,7 @@ def shares(bins, values):
     ],
 )
 @pytest.mark.parametrize("binning", [Quantiles(), Quantiles(count=3)])
-def test_few_distinct_floats(values, expected, binning):
+def test_few_distinct_floats(values, expected, binning) -> None:
     found = edges(values, binning, dtype=float)
     assert found == expected
     assert not any(math.copysign(1, edge) < 0 for edge in found if edge == 0)
@@ -83,12 +83,12 @@ def test_few_distinct_floats(values, expected, binning):
         ([10, 20, 30, 40, 50], (10, 11, 20, 21, 30, 31, 40, 41, 50, 51)),
     ],
 )
-def test_few_distinct_integers_have_a_cell_each(values, expected):
+def test_few_distinct_integers_have_a_cell_each(values, expected) -> None:
     assert edges(values, domain="integer") == expected
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u1", "i8", "u8", "f2", "f4"])
-def test_the_largest_value_of_a_type_has_a_successor(dtype):
+def test_the_largest_value_of_a_type_has_a_successor(dtype) -> None:
     domain, number, limits = (
         ("float", float, np.finfo(dtype)) if dtype[0] == "f" else ("integer", int, np.iinfo(dtype))
     )
@@ -98,13 +98,13 @@ def test_the_largest_value_of_a_type_has_a_successor(dtype):
     assert {type(edge) for edge in found} == {number}
 
 
-def test_decimals_of_any_size():
+def test_decimals_of_any_size() -> None:
     found = edges([10**40, 10**40 + 1, 10**41], domain="decimal", scale=2, dtype=object)
     assert found == (10**40, 10**40 + 1, 10**40 + 2, 10**41, 10**41 + 1)
 
 
 @pytest.mark.parametrize("rows", [100_000, 20_001])
-def test_quantile_bins_hold_equal_shares(rows):
+def test_quantile_bins_hold_equal_shares(rows) -> None:
     values = np.random.default_rng(1).lognormal(0, 2, rows)
     plain = fit_numbers(sample(values), Quantiles(tails=()))
     found = shares(plain, values)
@@ -112,14 +112,14 @@ def test_quantile_bins_hold_equal_shares(rows):
     np.testing.assert_allclose(found[1:-1], 1 / 20, atol=1.5 / rows)
 
 
-def test_tails_are_cut_far_out():
+def test_tails_are_cut_far_out() -> None:
     values = np.random.default_rng(1).normal(size=100_000)
     found = shares(fit_numbers(sample(values), Quantiles()), values)
     expected = [0, 0.001, 0.009, 0.04, *[0.05] * 18, 0.04, 0.009, 0.001, 0]
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-def test_beyond_the_reference_lie_cells_that_it_never_reached():
+def test_beyond_the_reference_lie_cells_that_it_never_reached() -> None:
     values = np.random.default_rng(1).normal(size=10_000)
     bins = fit_numbers(sample(values), Quantiles())
     assert bins.edges[0] == same_from(float(values.min()))
@@ -128,7 +128,7 @@ def test_beyond_the_reference_lie_cells_that_it_never_reached():
     assert beyond[0] == beyond[-1] == 0.5
 
 
-def test_the_extremes_are_those_of_the_whole_reference_not_of_the_sample():
+def test_the_extremes_are_those_of_the_whole_reference_not_of_the_sample() -> None:
     part = NumberSample(
         domain="float", values=np.arange(10.0), present=10**6, minimum=-5.0, maximum=99.0
     )
@@ -137,7 +137,7 @@ def test_the_extremes_are_those_of_the_whole_reference_not_of_the_sample():
         assert (found[0], found[-1]) == (same_from(-5.0), same_until(99.0))
 
 
-def test_a_small_reference_has_ten_bins():
+def test_a_small_reference_has_ten_bins() -> None:
     values = np.random.default_rng(1).normal(size=5_000)
     small, large = sample(values[:4_999]), sample(values)
     assert len(fit_numbers(small, Quantiles(tails=())).edges) == 10 + 1
@@ -150,7 +150,7 @@ def test_a_small_reference_has_ten_bins():
 @pytest.mark.parametrize(
     "values", [[1.0, 2, 3, 4, 5], [math.nan, 1, 1, 2, math.inf], [0.0, -0.0, 0, 0, 0]]
 )
-def test_five_rows_of_anything_make_bins(values, binning):
+def test_five_rows_of_anything_make_bins(values, binning) -> None:
     bins = fit_numbers(sample(values), binning)
     counts, nans = EdgeSearch(bins.edges).count(np.array(values))
     assert counts.sum() + nans == 5
@@ -158,7 +158,7 @@ def test_five_rows_of_anything_make_bins(values, binning):
     assert counts[-1] == (math.inf in values)
 
 
-def test_an_atom_has_a_cell_of_its_own():
+def test_an_atom_has_a_cell_of_its_own() -> None:
     rng = np.random.default_rng(1)
     values = np.where(rng.random(20_000) < 0.3, 0.0, rng.normal(size=20_000))
     bins = fit_numbers(sample(values), Quantiles())
@@ -168,13 +168,13 @@ def test_an_atom_has_a_cell_of_its_own():
 
 
 @pytest.mark.parametrize(("rows", "atom"), [(50, True), (49, False)])
-def test_an_atom_holds_at_least_the_share_of_a_bin(rows, atom):
+def test_an_atom_holds_at_least_the_share_of_a_bin(rows, atom) -> None:
     values = np.concatenate([np.full(rows, 0.5), np.random.default_rng(1).random(1000 - rows)])
     found = edges(values, Quantiles(count=20))
     assert ({*around(0.5)} <= set(found)) is atom
 
 
-def test_half_of_the_zeros_becoming_a_thousandth_is_seen():
+def test_half_of_the_zeros_becoming_a_thousandth_is_seen() -> None:
     rng = np.random.default_rng(1)
 
     def rows(moved):
@@ -205,14 +205,14 @@ def kept(reference, current, divergence, rows=200_000):
     return kl_divergence(now, then) / divergence
 
 
-def test_the_share_of_the_true_divergence_that_is_kept():
+def test_the_share_of_the_true_divergence_that_is_kept() -> None:
     wider = -math.log(1.25) + (1.25**2 - 1) / 2
     assert 0.90 <= kept(norm(), norm(scale=1.25), wider) <= 1
     shifted = 0.3**2 / 2
     assert 0.97 <= kept(lognorm(1), lognorm(1, scale=math.exp(0.3)), shifted) <= 1
 
 
-def test_equal_widths():
+def test_equal_widths() -> None:
     cuts = (same_from(float(each)) for each in (0, 2, 4, 6, 8))
     assert edges([0.0, 10.0], Uniform(count=5)) == (*cuts, same_until(10.0))
     assert edges([0, 9], Uniform(count=5), domain="integer") == (0, 2, 4, 6, 8, 10)
@@ -224,7 +224,7 @@ def test_equal_widths():
 @pytest.mark.parametrize(
     "values", [[-MAX, MAX], [0.0, TINY], [1.0, 1.0 + 2**-52], [-TINY, TINY], [5.0, 5.0]]
 )
-def test_equal_widths_of_the_widest_and_the_narrowest_span(values, count):
+def test_equal_widths_of_the_widest_and_the_narrowest_span(values, count) -> None:
     found = edges(values, Uniform(count=count))
     assert found[0] == same_from(values[0])
     assert all(math.isfinite(edge) for edge in found)
@@ -251,11 +251,11 @@ def test_equal_widths_of_the_widest_and_the_narrowest_span(values, count):
         ("duration", 0, (-1, 0.0000001, "90"), (-(10**6), 1, 90 * 10**6)),
     ],
 )
-def test_stated_edges_are_exact_and_round_up(domain, scale, stated, expected):
+def test_stated_edges_are_exact_and_round_up(domain, scale, stated, expected) -> None:
     assert edges([], Edges(edges=stated), domain=domain, scale=scale) == expected
 
 
-def test_stated_edges_between_the_same_two_integers_are_one_too_many():
+def test_stated_edges_between_the_same_two_integers_are_one_too_many() -> None:
     with pytest.raises(BinsError, match="edges must increase: 1 is followed by 1"):
         edges([], Edges(edges=(0.2, 0.7)), domain="integer")
 
@@ -280,14 +280,14 @@ def test_stated_edges_between_the_same_two_integers_are_one_too_many():
         ("duration", "1:30", "write seconds, e.g. 90"),
     ],
 )
-def test_an_edge_that_is_none_is_answered_with_an_example(domain, edge, hint):
+def test_an_edge_that_is_none_is_answered_with_an_example(domain, edge, hint) -> None:
     with pytest.raises(BinsError) as caught:
         edges([], Edges(edges=(edge,)), domain=domain)
     assert str(caught.value).startswith(f"edge {edge!r} is not a {domain} (")
     assert hint in str(caught.value)
 
 
-def test_a_stated_edge_must_be_finite():
+def test_a_stated_edge_must_be_finite() -> None:
     for edge in (math.nan, math.inf, "nan", "-inf"):
         with pytest.raises(BinsError, match="is not a finite float"):
             edges([], Edges(edges=(edge,)))
@@ -304,7 +304,7 @@ def test_a_stated_edge_must_be_finite():
         (lambda: Categories(top=0), "top must be from 1 to 10,000, got 0"),
     ],
 )
-def test_refuses_a_way_of_binning_that_makes_no_bins(make, message):
+def test_refuses_a_way_of_binning_that_makes_no_bins(make, message) -> None:
     with pytest.raises(BinsError, match=message):
         make()
 
@@ -313,7 +313,7 @@ def levels(rows, domain="string"):
     return LevelSample(domain=domain, rows=rows)
 
 
-def test_the_commonest_levels_are_kept_and_ties_stand_in_the_order_of_their_text():
+def test_the_commonest_levels_are_kept_and_ties_stand_in_the_order_of_their_text() -> None:
     rows = {"z": 50, "b": 20, "a": 20, "twice": 2, "once": 1, "again": 1}
     bins = fit_levels(levels(rows), Categories(top=3))
     assert bins.levels == ("z", "a", "b")
@@ -321,26 +321,26 @@ def test_the_commonest_levels_are_kept_and_ties_stand_in_the_order_of_their_text
     assert (bins.singletons, bins.doubletons) == (2, 1)
 
 
-def test_a_level_is_kept_from_ten_rows_on():
+def test_a_level_is_kept_from_ten_rows_on() -> None:
     assert fit_levels(levels({"a": 10, "b": 9}), Categories()).levels == ("a",)
     truth = fit_levels(levels({"true": 9_000, "false": 1}, "boolean"), Categories())
     assert truth.levels == ("true", "false")
 
 
-def test_the_order_in_which_levels_were_seen_does_not_matter():
+def test_the_order_in_which_levels_were_seen_does_not_matter() -> None:
     rows = {f"level {i}": 10 + i % 7 for i in range(200)}
     backwards = dict(reversed(rows.items()))
     assert fit_levels(levels(rows), Categories()) == fit_levels(levels(backwards), Categories())
 
 
-def test_fifty_levels_are_kept_by_default():
+def test_fifty_levels_are_kept_by_default() -> None:
     bins = fit_levels(levels({f"level {i}": 30 for i in range(60)}), Categories())
     assert len(bins.levels) == 50
     assert len(bins.known) == 8 * 10
     assert bins.singletons == 0
 
 
-def test_stated_levels_are_kept_whether_the_reference_has_them_or_not():
+def test_stated_levels_are_kept_whether_the_reference_has_them_or_not() -> None:
     bins = fit_levels(levels({"a": 1, "b": 9}), Categories(levels=("x", "a")))
     assert bins.levels == ("x", "a")
     assert bins.known == level_hash("b")
@@ -348,12 +348,12 @@ def test_stated_levels_are_kept_whether_the_reference_has_them_or_not():
         fit_levels(levels({}), Categories(levels=("x", "x")))
 
 
-def test_a_column_without_levels():
+def test_a_column_without_levels() -> None:
     bins = fit_levels(levels({}), Categories())
     assert (bins.levels, bins.known, bins.singletons, bins.doubletons) == ((), b"", 0, 0)
 
 
-def test_hours_and_weekdays_stand_in_the_order_of_time():
+def test_hours_and_weekdays_stand_in_the_order_of_time() -> None:
     rows = {"17": 9, "06": 1, "08": 5, "07": 7}
     assert fit_levels(levels(rows, "hour"), Categories()).levels == ("06", "07", "08", "17")
     assert fit_levels(levels(rows, "hour"), Categories(top=2)).levels == ("07", "17")
@@ -361,7 +361,7 @@ def test_hours_and_weekdays_stand_in_the_order_of_time():
     assert fit_levels(levels(days, "weekday"), Categories()).levels == WEEKDAYS
 
 
-def test_a_run_of_hours_is_named_by_its_ends():
+def test_a_run_of_hours_is_named_by_its_ends() -> None:
     def flights(hours):
         return pa.table({"t": pa.array([h * 3600 for h in hours], pa.timestamp("s"))})
 
@@ -380,7 +380,7 @@ def zipf(rng, rows, new=0.0):
 
 
 @pytest.mark.parametrize("rows", [50_000, 100_000])
-def test_a_hundred_thousand_levels_without_drift_show_none(rows):
+def test_a_hundred_thousand_levels_without_drift_show_none(rows) -> None:
     rng = np.random.default_rng(1)
     report = compare(zipf(rng, rows), fit(zipf(rng, rows)))["x"]
     assert report.kl < 0.005
@@ -390,7 +390,7 @@ def test_a_hundred_thousand_levels_without_drift_show_none(rows):
     ] > 0.1
 
 
-def test_new_levels_are_seen():
+def test_new_levels_are_seen() -> None:
     rng = np.random.default_rng(1)
 
     def rows(new):
@@ -407,7 +407,7 @@ def test_new_levels_are_seen():
     assert len(seen.new_levels) == 50
 
 
-def test_new_levels_are_told_from_rare_ones():
+def test_new_levels_are_told_from_rare_ones() -> None:
     rng = np.random.default_rng(1)
     reference = fit(zipf(rng, 100_000))
     none, some = (compare(zipf(rng, 100_000, new), reference)["x"] for new in (0.0, 0.1))
@@ -415,7 +415,7 @@ def test_new_levels_are_told_from_rare_ones():
     assert some.top_cells[0].label == "levels never in the reference"
 
 
-def test_a_constant_column_that_starts_to_move():
+def test_a_constant_column_that_starts_to_move() -> None:
     reference = fit(pa.table({"x": [3.0] * 5000}))
     assert compare(pa.table({"x": [3.0] * 5000}), reference)["x"].status == "ok"
     moved = compare(pa.table({"x": [3.0] * 4000 + [2.0] * 500 + [4.0] * 500}), reference)["x"]
@@ -423,7 +423,7 @@ def test_a_constant_column_that_starts_to_move():
     assert {cell.label for cell in moved.top_cells} == {"below 3", "above 3"}
 
 
-def test_bins_of_a_column_of_nulls_take_what_comes():
+def test_bins_of_a_column_of_nulls_take_what_comes() -> None:
     reference = fit(pa.table({"x": pa.nulls(2000)}))
     assert reference["x"].histogram.bins == NumericBins(domain="float", edges=())
     assert compare(pa.table({"x": pa.nulls(2000)}), reference)["x"].status == "ok"

@@ -120,12 +120,12 @@ def labels(over):
     ],
     ids=str,
 )
-def test_labels_are_words(over, expected):
+def test_labels_are_words(over, expected) -> None:
     assert labels(over)[: len(expected)] == expected
     assert len(labels(over)) == over.cells
 
 
-def test_runs_of_cells_have_one_label():
+def test_runs_of_cells_have_one_label() -> None:
     integers = numeric(0, 10, 20, domain="integer")
     assert integers.label(0, 1) == "below 10"
     assert integers.label(1, 2) == "0 to 19"
@@ -139,7 +139,7 @@ def test_runs_of_cells_have_one_label():
     assert hours.label(0, 2) == "'06' to '08'"
 
 
-def test_only_the_levels_of_a_clock_are_ordered():
+def test_only_the_levels_of_a_clock_are_ordered() -> None:
     assert numeric(1.0).ordered
     assert CategoryBins(domain="hour", levels=()).ordered
     assert CategoryBins(domain="weekday", levels=()).ordered
@@ -157,7 +157,7 @@ def test_only_the_levels_of_a_clock_are_ordered():
         (CategoryBins(domain="boolean", levels=("false", "true")), 5, 2, None, 4),
     ],
 )
-def test_the_places_of_cells(over, cells, value_cells, nan, null):
+def test_the_places_of_cells(over, cells, value_cells, nan, null) -> None:
     assert (over.cells, over.value_cells, over.nan_cell, over.null_cell) == (
         cells,
         value_cells,
@@ -166,12 +166,12 @@ def test_the_places_of_cells(over, cells, value_cells, nan, null):
     )
 
 
-def test_other_and_unseen_stand_between_the_levels_and_null():
+def test_other_and_unseen_stand_between_the_levels_and_null() -> None:
     over = CategoryBins(domain="string", levels=("a", "b"))
     assert (over.other_cell, over.unseen_cell, over.null_cell) == (2, 3, 4)
 
 
-def test_a_long_level_is_cut():
+def test_a_long_level_is_cut() -> None:
     text = level_text("x" * 200)
     assert len(text) == 60
     assert text.endswith("…")
@@ -190,7 +190,7 @@ def test_a_long_level_is_cut():
         (2**64, 2**64 + 1),
     ],
 )
-def test_the_successor_is_the_next_value_of_the_domain(value, expected):
+def test_the_successor_is_the_next_value_of_the_domain(value, expected) -> None:
     assert successor(value) == expected
     assert type(successor(value)) is type(value)
 
@@ -199,7 +199,7 @@ def test_the_successor_is_the_next_value_of_the_domain(value, expected):
     ("value", "text"),
     [(0.1, "0.1"), (-0.0, "0"), (1e14, "100000000000000"), (1e15, "1e+15"), (1 / 3, "0.333333")],
 )
-def test_floats_are_written_short(value, text):
+def test_floats_are_written_short(value, text) -> None:
     assert number_text(value, "float") == text
 
 
@@ -218,12 +218,12 @@ def test_floats_are_written_short(value, text):
         ({"domain": "float", "edges": (), "scale": 2}, "the domain 'float' have no scale"),
     ],
 )
-def test_refuses_edges_that_make_no_bins(arguments, message):
+def test_refuses_edges_that_make_no_bins(arguments, message) -> None:
     with pytest.raises(BinsError, match=message):
         NumericBins(**arguments)
 
 
-def test_integers_of_any_size_are_edges():
+def test_integers_of_any_size_are_edges() -> None:
     assert numeric(-(10**400), 10**400, domain="decimal").value_cells == 3
 
 
@@ -235,18 +235,18 @@ def test_integers_of_any_size_are_edges():
         ({"levels": (), "known": b"22222222" + b"11111111"}, "not a sorted run"),
     ],
 )
-def test_refuses_levels_that_make_no_bins(arguments, message):
+def test_refuses_levels_that_make_no_bins(arguments, message) -> None:
     with pytest.raises(BinsError, match=message):
         CategoryBins(domain="string", **arguments)
 
 
-def test_the_hash_of_a_level_is_the_same_on_every_machine():
+def test_the_hash_of_a_level_is_the_same_on_every_machine() -> None:
     assert level_hash("a").hex() == "40f89e395b66422f"
     assert level_hash("").hex() == "e4a6a0577479b2b4"
     assert len(level_hash("\ud800")) == 8
 
 
-def test_the_digest_is_the_same_on_every_machine():
+def test_the_digest_is_the_same_on_every_machine() -> None:
     over = NumericBins(domain="float", edges=(0.0, 0.1, 1e300))
     assert canonical.dumps(over.to_dict()) == (
         '{"domain":"float","edges":[0.0,0.1,1e+300],"kind":"numeric"}'
@@ -254,14 +254,14 @@ def test_the_digest_is_the_same_on_every_machine():
     assert over.digest == "2a2ba94eb5888c899a1aeb61fb1dab1dda9e0bec144f065b49bdb7f30ba4d01e"
 
 
-def test_a_negative_zero_among_the_edges_is_a_zero():
+def test_a_negative_zero_among_the_edges_is_a_zero() -> None:
     assert numeric(-0.0) == numeric(0.0)
     assert numeric(-0.0).digest == numeric(0.0).digest
 
 
 @given(bins() | pair_bins(), bins() | pair_bins())
 @settings(max_examples=200, deadline=None)
-def test_equal_bins_have_equal_digests_and_others_do_not(one, two):
+def test_equal_bins_have_equal_digests_and_others_do_not(one, two) -> None:
     again = bins_from_dict(json.loads(canonical.dumps(one.to_dict())))
     assert again == one
     assert again.digest == one.digest
@@ -270,13 +270,13 @@ def test_equal_bins_have_equal_digests_and_others_do_not(one, two):
 
 @given(numeric_bins())
 @settings(max_examples=200, deadline=None)
-def test_no_two_cells_of_a_column_have_one_label(over):
+def test_no_two_cells_of_a_column_have_one_label(over) -> None:
     assert len(set(labels(over))) == over.cells
 
 
 @given(category_bins())
 @settings(max_examples=100, deadline=None)
-def test_no_two_levels_have_one_label(over):
+def test_no_two_levels_have_one_label(over) -> None:
     assert len(set(labels(over))) == over.cells
 
 
@@ -324,6 +324,6 @@ CATEGORIES = CategoryBins(domain="string", levels=("a",), known=level_hash("b"))
     ],
     ids=str,
 )
-def test_refuses_junk(junk):
+def test_refuses_junk(junk) -> None:
     with pytest.raises(BinsError):
         bins_from_dict(junk)

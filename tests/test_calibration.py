@@ -115,7 +115,7 @@ def by_hand(divergences, alpha):
 
 
 @pytest.mark.parametrize("column", ["number", "level"])
-def test_the_limit_is_the_rule_by_hand(column):
+def test_the_limit_is_the_rule_by_hand(column) -> None:
     history = days(20)
     reference = merge(history)
     limits = learn(history, reference, budget=OFTEN)
@@ -124,7 +124,7 @@ def test_the_limit_is_the_rule_by_hand(column):
 
 
 @pytest.mark.parametrize("smoothing", ["laplace", {"floor": 1e-3}])
-def test_divergences_are_smoothed_as_those_that_are_judged(smoothing):
+def test_divergences_are_smoothed_as_those_that_are_judged(smoothing) -> None:
     history = days(20)
     reference = merge(history)
     limits = learn(history, reference, budget=OFTEN, smoothing=smoothing)
@@ -133,7 +133,7 @@ def test_divergences_are_smoothed_as_those_that_are_judged(smoothing):
     assert limits.smoothing == str(parse_smoothing(smoothing))
 
 
-def test_null_flags_have_limits_of_their_own():
+def test_null_flags_have_limits_of_their_own() -> None:
     history = days(20)
     reference = merge(history)
     limits = learn(history, reference, budget=OFTEN)
@@ -141,7 +141,7 @@ def test_null_flags_have_limits_of_their_own():
     assert limits.null_limit("number", 4_000) == pytest.approx(by_hand(flags, 0.01), rel=1e-9)
 
 
-def test_a_column_without_nulls_has_no_limit_for_them():
+def test_a_column_without_nulls_has_no_limit_for_them() -> None:
     generator = np.random.default_rng(0)
     history = [
         profile(f"{i}", {"x": (NUMBERS, [*generator.multinomial(900, [1 / 19] * 19), 0])})
@@ -153,7 +153,7 @@ def test_a_column_without_nulls_has_no_limit_for_them():
     assert limits.null_limit("x", 900) is None
 
 
-def test_no_smoothing_is_refused():
+def test_no_smoothing_is_refused() -> None:
     with pytest.raises(UsageError, match=r"may be infinite; choose 'jeffreys'"):
         learn(days(14), merge(days(14)), smoothing="none")
 
@@ -161,7 +161,7 @@ def test_no_smoothing_is_refused():
 # --- the reference without h
 
 
-def test_a_reference_that_stands_apart_is_used_as_it_is():
+def test_a_reference_that_stands_apart_is_used_as_it_is() -> None:
     history, apart = days(20), days(1, seed=8)[0]
     reference = replace(apart, sources=("elsewhere",))
     limits = learn(history, reference, budget=OFTEN)
@@ -169,7 +169,7 @@ def test_a_reference_that_stands_apart_is_used_as_it_is():
     assert limits.limit("number", 4_000) == pytest.approx(by_hand(divergences, 0.01), rel=1e-9)
 
 
-def test_only_snapshots_inside_the_reference_are_taken_off_it():
+def test_only_snapshots_inside_the_reference_are_taken_off_it() -> None:
     history = days(20)
     reference = merge(history[:10])
     limits = learn(history, reference, budget=OFTEN)
@@ -180,7 +180,7 @@ def test_only_snapshots_inside_the_reference_are_taken_off_it():
     assert limits.limit("number", 4_000) == pytest.approx(by_hand(divergences, 0.01), rel=1e-9)
 
 
-def test_a_source_that_is_named_alike_is_not_inside():
+def test_a_source_that_is_named_alike_is_not_inside() -> None:
     history = [replace(h, sources=("a table in memory",)) for h in days(20)]
     reference = replace(days(1, seed=8)[0], sources=("a table in memory",))
     limits = learn(history, reference, budget=OFTEN)
@@ -188,7 +188,7 @@ def test_a_source_that_is_named_alike_is_not_inside():
     assert limits.limit("number", 4_000) == pytest.approx(by_hand(divergences, 0.01), rel=1e-9)
 
 
-def test_a_snapshot_that_is_the_reference_says_nothing():
+def test_a_snapshot_that_is_the_reference_says_nothing() -> None:
     history = days(20)
     limits = learn(history, history[3], budget=OFTEN)
     assert limits.left_out == {"2013-01-04": "it is the reference"}
@@ -199,7 +199,7 @@ def test_a_snapshot_that_is_the_reference_says_nothing():
 # --- matched on rows
 
 
-def test_large_days_say_what_small_days_do():
+def test_large_days_say_what_small_days_do() -> None:
     """Thinned to 500 rows, days of 50,000 set the limit that days of 500 do."""
     reference = replace(merge(days(30, 50_000, seed=9)), sources=("elsewhere",))
     from_large, from_small = (learn(days(60, rows), reference) for rows in (50_000, 500))
@@ -209,7 +209,7 @@ def test_large_days_say_what_small_days_do():
         assert limit > 2 * from_large.limit(column, 50_000)
 
 
-def test_of_large_snapshots_those_that_are_half_as_large_speak():
+def test_of_large_snapshots_those_that_are_half_as_large_speak() -> None:
     history = days(30, [1_000] * 15 + [9_000] * 15)
     points = learn(history, merge(history)).columns["number"].points
     assert {point.rows: point.snapshots for point in points} == {
@@ -217,7 +217,7 @@ def test_of_large_snapshots_those_that_are_half_as_large_speak():
     }  # fmt: skip
 
 
-def test_where_few_are_large_enough_the_eight_largest_speak():
+def test_where_few_are_large_enough_the_eight_largest_speak() -> None:
     history = days(20, [1_000] * 10 + [1_500] * 7 + [50_000] * 3)
     points = learn(history, merge(history)).columns["number"].points
     assert points[-1].rows == 50_000
@@ -231,20 +231,20 @@ def test_where_few_are_large_enough_the_eight_largest_speak():
     assert points[-1].snapshots == 8
 
 
-def test_beyond_the_largest_the_limit_stays_and_below_the_smallest_there_is_none():
+def test_beyond_the_largest_the_limit_stays_and_below_the_smallest_there_is_none() -> None:
     limits = learn(days(14), merge(days(14)))
     assert limits.limit("number", 10**9) == limits.limit("number", 4_000)
     assert limits.limit("number", 249) is None
     assert limits.limit("number", 250) > limits.limit("number", 4_000)
 
 
-def test_small_snapshots_set_limits_for_their_own_size():
+def test_small_snapshots_set_limits_for_their_own_size() -> None:
     limits = learn(days(14, 100), merge(days(14, 100)))
     assert [point.rows for point in limits.columns["number"].points] == [100]
     assert limits.limit("number", 99) is None
 
 
-def test_snapshots_of_billions_of_rows():
+def test_snapshots_of_billions_of_rows() -> None:
     generator = np.random.default_rng(1)
     shares = np.full(NUMBERS.cells, 1 / NUMBERS.cells)
     history = [
@@ -260,7 +260,7 @@ def test_snapshots_of_billions_of_rows():
 # --- what is learned from
 
 
-def test_fewer_than_fourteen_snapshots_set_no_limit():
+def test_fewer_than_fourteen_snapshots_set_no_limit() -> None:
     limits = learn(days(13), merge(days(13)))
     assert limits.columns == {}
     assert limits.limit("number", 4_000) is None
@@ -268,13 +268,13 @@ def test_fewer_than_fourteen_snapshots_set_no_limit():
     assert limits.unlearned == {"level": reason, "number": reason}
 
 
-def test_no_history_sets_no_limit():
+def test_no_history_sets_no_limit() -> None:
     limits = learn([], days(1)[0])
     assert (limits.columns, limits.snapshots) == ({}, ())
     assert replay([], days(1)[0]) == ()
 
 
-def test_a_column_that_some_snapshots_lack_is_learned_from_the_others():
+def test_a_column_that_some_snapshots_lack_is_learned_from_the_others() -> None:
     history = days(20)
     reference = merge(history)
     for i in (0, 5):
@@ -288,7 +288,7 @@ def test_a_column_that_some_snapshots_lack_is_learned_from_the_others():
     assert len(replay(history, reference)) == 38
 
 
-def test_other_bins_are_refused_with_both_digests():
+def test_other_bins_are_refused_with_both_digests() -> None:
     history = days(14)
     other = NumericBins(domain="integer", edges=tuple(range(1, 19)))
     stranger = profile("stranger", {"number": (other, [1] * 20)})
@@ -299,7 +299,7 @@ def test_other_bins_are_refused_with_both_digests():
 
 
 @pytest.mark.parametrize("by", ["as_of", "source", "digest"])
-def test_incidents_leave_the_history(by):
+def test_incidents_leave_the_history(by) -> None:
     history = days(20)
     incident = day(np.random.default_rng(3), 19, 4_000, shift=3)
     names = {
@@ -316,13 +316,13 @@ def test_incidents_leave_the_history(by):
     assert normal.limit("number", 4_000) < every.limit("number", 4_000) / 10
 
 
-def test_a_name_that_is_not_there_is_answered_with_the_nearest():
+def test_a_name_that_is_not_there_is_answered_with_the_nearest() -> None:
     history = days(14)
     with pytest.raises(UsageError, match=r"'2013-01-1x'.*Did you mean '2013-01-1"):
         learn(history, merge(history), leave_out=["2013-01-1x"])
 
 
-def test_snapshots_of_one_name_are_told_apart_by_digest():
+def test_snapshots_of_one_name_are_told_apart_by_digest() -> None:
     history = [replace(h, as_of="", sources=("table",)) for h in days(14)]
     limits = learn(history, days(1, seed=8)[0])
     assert len(set(limits.snapshots)) == 14
@@ -330,12 +330,12 @@ def test_snapshots_of_one_name_are_told_apart_by_digest():
     assert set(limits.snapshots) == digests
 
 
-def test_a_snapshot_given_twice_counts_once():
+def test_a_snapshot_given_twice_counts_once() -> None:
     history = days(14)
     assert learn([*history, history[0]], merge(history)) == learn(history, merge(history))
 
 
-def test_a_snapshot_without_rows_says_nothing():
+def test_a_snapshot_without_rows_says_nothing() -> None:
     empty = profile("empty", {"number": (NUMBERS, [0] * 20), "level": (LEVELS, [0] * 6)})
     history = days(14)
     limits = learn([*history, empty], merge(history))
@@ -343,7 +343,7 @@ def test_a_snapshot_without_rows_says_nothing():
     assert limits.columns == learn(history, merge(history)).columns
 
 
-def test_a_column_that_never_changes_has_a_limit_near_nothing():
+def test_a_column_that_never_changes_has_a_limit_near_nothing() -> None:
     history = [profile(f"{i}", {"x": (NUMBERS, [100] * 20)}, as_of=f"{i}") for i in range(14)]
     limit = learn(history, merge(history)).limit("x", 2_000)
     assert limit == pytest.approx(0, abs=1e-6)
@@ -368,7 +368,7 @@ def many_days(columns, count, scale, seed=5, rows=(20_000,)):
     return history
 
 
-def test_heavy_tailed_days_are_noticed_from_all_columns_together():
+def test_heavy_tailed_days_are_noticed_from_all_columns_together() -> None:
     heavy, light = many_days(20, 20, scale=0.1), many_days(20, 20, scale=0.0)
     alpha = Budget().alpha
     point = learn(heavy, merge(heavy)).columns["0"].at(20_000)
@@ -377,7 +377,7 @@ def test_heavy_tailed_days_are_noticed_from_all_columns_together():
     assert learn(light, merge(light)).columns["0"].at(20_000).level > alpha / 3
 
 
-def test_few_columns_take_the_tail_of_t():
+def test_few_columns_take_the_tail_of_t() -> None:
     history = many_days(5, 20, scale=0.1)
     point = learn(history, merge(history)).columns["0"].at(20_000)
     assert point.level == Budget().alpha
@@ -394,7 +394,7 @@ def with_an_incident(history, index=4):
     return [*history[:index], replace(history[index], columns=moved), *history[index + 1 :]]
 
 
-def test_an_incident_is_suspected_and_no_part_of_the_tails():
+def test_an_incident_is_suspected_and_no_part_of_the_tails() -> None:
     ordinary = many_days(20, 20, scale=0.0)
     history = with_an_incident(ordinary)
     limits = learn(history, merge(history))
@@ -405,12 +405,12 @@ def test_an_incident_is_suspected_and_no_part_of_the_tails():
     assert learn(history, merge(history), leave_out=["day 4"]).suspects == ()
 
 
-def test_days_of_few_rows_are_noisier_and_no_suspects():
+def test_days_of_few_rows_are_noisier_and_no_suspects() -> None:
     history = many_days(30, 20, scale=0.0, rows=(400, 900, 800, 1_000))
     assert learn(history, merge(history)).suspects == ()
 
 
-def test_replay_finds_an_incident_of_many_columns():
+def test_replay_finds_an_incident_of_many_columns() -> None:
     history = with_an_incident(many_days(20, 20, scale=0.1))
     found = replay(history, merge(history))
     named = [each.column for each in found if each.exceeds and each.snapshot == "day 4"]
@@ -420,7 +420,7 @@ def test_replay_finds_an_incident_of_many_columns():
 # --- replay
 
 
-def test_replay_learns_from_all_the_others():
+def test_replay_learns_from_all_the_others() -> None:
     history = days(20)
     reference = replace(days(1, seed=8)[0], sources=("elsewhere",))
     found = replay(history, reference, budget=OFTEN)
@@ -433,7 +433,7 @@ def test_replay_learns_from_all_the_others():
         assert each.limit == pytest.approx(limit, rel=1e-9)
 
 
-def test_replay_finds_the_incident():
+def test_replay_finds_the_incident() -> None:
     history = days(30)
     history[17] = day(np.random.default_rng(3), 17, 4_000, shift=2)
     reference = merge(history[:10])
@@ -441,7 +441,7 @@ def test_replay_finds_the_incident():
     assert found == [("2013-01-18", "number")]
 
 
-def test_replay_says_nothing_of_snapshots_too_small():
+def test_replay_says_nothing_of_snapshots_too_small() -> None:
     history = days(15, [4_000] * 14 + [100])
     (small,) = (
         each
@@ -454,7 +454,7 @@ def test_replay_says_nothing_of_snapshots_too_small():
 # --- values
 
 
-def test_a_budget_is_a_share_of_the_checks():
+def test_a_budget_is_a_share_of_the_checks() -> None:
     assert Budget().alpha == 1 / 3_000
     assert Budget.monthly(2, columns=50, checks_per_month=8).alpha == 2 / 400
 
@@ -462,12 +462,12 @@ def test_a_budget_is_a_share_of_the_checks():
 @pytest.mark.parametrize(
     "wrong", [{"false_alarms": 0}, {"checks": -1}, {"checks": math.inf}, {"false_alarms": math.nan}]
 )
-def test_a_budget_must_be_above_nothing(wrong):
+def test_a_budget_must_be_above_nothing(wrong) -> None:
     with pytest.raises(UsageError, match="above 0"):
         Budget(**wrong)
 
 
-def test_a_budget_of_more_than_one_in_ten_is_a_mistake():
+def test_a_budget_of_more_than_one_in_ten_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="more than one in ten"):
         Budget.monthly(10, columns=2)
 
@@ -478,26 +478,26 @@ def point(rows, **changes):
 
 
 @pytest.mark.parametrize("rows", [(), (500, 250), (250, 250)])
-def test_points_must_increase(rows):
+def test_points_must_increase(rows) -> None:
     with pytest.raises(UsageError, match="increasing rows"):
         ColumnLimits(points=tuple(map(point, rows)))
 
 
-def test_between_points_moments_are_linear_in_log_rows():
+def test_between_points_moments_are_linear_in_log_rows() -> None:
     column = ColumnLimits(points=(point(250), point(1_000, mean=0.05, snapshots=16)))
     assert column.at(500) == point(500, mean=pytest.approx(0.075), snapshots=16)
     assert column.limit(250) == pytest.approx((0.1 + 2.5 * 0.02 * math.sqrt(1.05)) ** 3)
     assert column.at(1_000).mean == column.at(5_000).mean == 0.05
 
 
-def test_z_scores():
+def test_z_scores() -> None:
     assert point(250).z_score(0.12**3) == pytest.approx(1 / math.sqrt(1.05))
     assert point(250, sd=0.0).z_score(0.3) == math.inf
     assert point(250, sd=0.0).z_score(0.0) == -math.inf
     assert point(250, sd=0.0, mean=0.0).z_score(0.0) == 0
 
 
-def test_limits_survive_json():
+def test_limits_survive_json() -> None:
     limits = learn(days(14), merge(days(14)), leave_out=())
     plain = json.loads(canonical.dumps(limits.to_dict()))
     assert LearnedLimits.from_dict(plain) == limits
@@ -509,7 +509,7 @@ def test_limits_survive_json():
     assert plain["columns"]["number"][-1]["limit"] == limits.limit("number", 4_000)
 
 
-def test_a_document_without_budget_is_no_limits():
+def test_a_document_without_budget_is_no_limits() -> None:
     plain = learn(days(14), merge(days(14))).to_dict()
     del plain["budget"]
     with pytest.raises(KeyError, match="budget"):
@@ -519,7 +519,7 @@ def test_a_document_without_budget_is_no_limits():
 # --- scatter
 
 
-def test_moments_and_those_without_each_by_hand():
+def test_moments_and_those_without_each_by_hand() -> None:
     x = np.array([[3.0, 1.0, np.nan, 4.0, 1.5], [2.0, 2.5, 9.0, 0.1, 7.0]])
     every, others = moments(x), without_each(x)
     for row in range(2):
@@ -535,18 +535,18 @@ def test_moments_and_those_without_each_by_hand():
             assert others.sd[row, i] == pytest.approx(rest.std(ddof=1))
 
 
-def test_residuals_of_normal_values_are_t():
+def test_residuals_of_normal_values_are_t() -> None:
     x = np.random.default_rng(4).standard_normal((4_000, 14))
     residuals = studentised_residuals(x)[:, 0]
     assert stats.kstest(residuals, stats.t(12).cdf).pvalue > 0.01
 
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, 2.0], [np.nan, 1.0, 2.0], [5.0, 5.0, 5.0]])
-def test_there_are_no_residuals_without_scatter(values):
+def test_there_are_no_residuals_without_scatter(values) -> None:
     assert np.isnan(studentised_residuals(values)).all()
 
 
-def test_what_alone_differs_has_no_residual():
+def test_what_alone_differs_has_no_residual() -> None:
     residuals = studentised_residuals([0.3, 0.3, 0.3, 0.3, 1e9])
     assert np.isnan(residuals[-1])
     assert not np.isnan(residuals[:-1]).any()
@@ -554,30 +554,30 @@ def test_what_alone_differs_has_no_residual():
 
 @pytest.mark.parametrize("alpha", [0.01, 1e-3, 1e-5])
 @pytest.mark.parametrize("index", [0.3, 0.6])
-def test_the_level_of_a_heavier_tail(alpha, index):
+def test_the_level_of_a_heavier_tail(alpha, index) -> None:
     """If P(p-value < u) is u^β, a share alpha of them lies below alpha^(1/β)."""
     uniform = np.random.default_rng(6).random(40_000)
     level = tail_level(uniform ** (1 / index), alpha)
     assert math.log(level) == pytest.approx(math.log(alpha) / index, rel=0.06)
 
 
-def test_the_level_of_uniform_p_values_is_about_alpha():
+def test_the_level_of_uniform_p_values_is_about_alpha() -> None:
     levels = [tail_level(np.random.default_rng(i).random(3_000), 1 / 3_000) for i in range(40)]
     assert np.median(levels) > 0.5 / 3_000
 
 
-def test_a_lighter_tail_is_not_trusted():
+def test_a_lighter_tail_is_not_trusted() -> None:
     assert tail_level(np.random.default_rng(0).random(3_000) ** 0.5, 1e-3) == 1e-3
 
 
-def test_a_few_residuals_say_nothing_of_the_tail():
+def test_a_few_residuals_say_nothing_of_the_tail() -> None:
     values = np.random.default_rng(0).random(279) ** 4
     assert tail_level(values, 1e-3) == 1e-3
     assert tail_level([*values, 1e-9], 1e-3) < 1e-6
     assert tail_level([*values, np.nan], 1e-3) == 1e-3
 
 
-def test_thinned_counts_have_the_hypergeometric_law():
+def test_thinned_counts_have_the_hypergeometric_law() -> None:
     counts, rows = np.array([50, 30, 15, 5]), 40
     generator = np.random.default_rng(2)
     drawn = np.array([thin(counts, rows, generator) for _ in range(4_000)])
@@ -586,7 +586,7 @@ def test_thinned_counts_have_the_hypergeometric_law():
     assert np.cov(drawn.T) == pytest.approx(law.cov(), abs=0.6)
 
 
-def test_jointly_off_is_a_binomial_test():
+def test_jointly_off_is_a_binomial_test() -> None:
     p_values = np.full((20, 4), 0.5)
     p_values[:13, 1] = 0.01
     p_values[:7, 2] = 0.01
@@ -597,7 +597,7 @@ def test_jointly_off_is_a_binomial_test():
     assert jointly_off(p_values).tolist() == [False, True, False, False]
 
 
-def test_few_columns_off_are_no_incident():
+def test_few_columns_off_are_no_incident() -> None:
     p_values = np.full((4, 20), 0.5)
     p_values[:, 3] = 1e-12
     assert not jointly_off(p_values).any()
@@ -618,7 +618,7 @@ def learned_from(x):
     return LearnedLimits(columns={"x": ColumnLimits(points=(learned,))})
 
 
-def test_the_trend_by_hand():
+def test_the_trend_by_hand() -> None:
     limits = LearnedLimits(columns={"x": ColumnLimits(points=(point(250),))})
     kl = np.array([0.11, 0.14, 0.08]) ** 3
     trend = ewma_trend(limits, "x", kl.tolist(), [250, 300, 900], alpha=0.01)
@@ -631,7 +631,7 @@ def test_the_trend_by_hand():
 
 
 @pytest.mark.parametrize("length", [1, 5, 30])
-def test_trends_are_found_as_often_as_stated_where_there_are_none(length):
+def test_trends_are_found_as_often_as_stated_where_there_are_none(length) -> None:
     generator = np.random.default_rng(length)
     found = 0
     for _ in range(3_000):
@@ -641,7 +641,7 @@ def test_trends_are_found_as_often_as_stated_where_there_are_none(length):
     assert stats.binomtest(found, 3_000, 0.05).pvalue > 0.001
 
 
-def test_a_slow_ramp_is_found_that_no_single_day_shows():
+def test_a_slow_ramp_is_found_that_no_single_day_shows() -> None:
     generator = np.random.default_rng(0)
     slow = single = 0
     for _ in range(300):
@@ -655,13 +655,13 @@ def test_a_slow_ramp_is_found_that_no_single_day_shows():
     assert single < 0.3 * 300
 
 
-def test_one_odd_day_is_no_trend():
+def test_one_odd_day_is_no_trend() -> None:
     limits = learned_from(np.random.default_rng(0).normal(1, 0.1, 30))
     trend = ewma_trend(limits, "x", [1.0] * 29 + [50.0], [250] * 30)
     assert not trend.exceeds
 
 
-def test_days_too_small_and_columns_unknown_have_no_trend():
+def test_days_too_small_and_columns_unknown_have_no_trend() -> None:
     limits = LearnedLimits(columns={"x": ColumnLimits(points=(point(250),))})
     assert ewma_trend(limits, "x", [0.1], [249]) is None
     assert ewma_trend(limits, "y", [0.1], [250]) is None
@@ -682,7 +682,7 @@ def test_days_too_small_and_columns_unknown_have_no_trend():
         ([math.nan], {}, DomainError),
     ],
 )
-def test_what_is_no_series_is_refused(kl, options, error):
+def test_what_is_no_series_is_refused(kl, options, error) -> None:
     limits = LearnedLimits(columns={})
     with pytest.raises(error):
         ewma_trend(limits, "x", kl, [250], **options)
@@ -691,7 +691,7 @@ def test_what_is_no_series_is_refused(kl, options, error):
 # --- the room
 
 
-def test_importing_calibration_does_not_import_scipy():
+def test_importing_calibration_does_not_import_scipy() -> None:
     code = (
         "import kl_drift.history.calibration, kl_drift.history.trend, sys;"
         "sys.exit('scipy' in sys.modules)"
@@ -699,7 +699,7 @@ def test_importing_calibration_does_not_import_scipy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_smoothing_objects_are_taken_too():
+def test_smoothing_objects_are_taken_too() -> None:
     history = days(14)
     assert learn(history, merge(history), smoothing=Smoothing(method="laplace")) == learn(
         history, merge(history), smoothing="laplace"

@@ -45,7 +45,7 @@ def each_way(family, current, reference):
 
 
 @pytest.mark.parametrize("row", CLOSED, ids=lambda row: row["id"])
-def test_fixed_points_both_ways(row):
+def test_fixed_points_both_ways(row) -> None:
     forth, back = each_way(row["family"].removesuffix(" (same x_m)"), row["P"], row["Q"])
     assert forth == pytest.approx(float(row["kl_pq"]), rel=1e-12)
     assert back == pytest.approx(float(row["kl_qp"]), rel=1e-12)
@@ -55,7 +55,7 @@ def test_fixed_points_both_ways(row):
 @pytest.mark.parametrize(
     "row", [r for r in FIXED["published"] if "Beta(" in r["source"]], ids=lambda r: r["source"]
 )
-def test_published_beta_distributions(row):
+def test_published_beta_distributions(row) -> None:
     numbers = re.findall(r"\((.+?),(.+?)\)", row["source"])
     forth, back = each_way("beta", *({"a": float(a), "b": float(b)} for a, b in numbers))
     assert forth == pytest.approx(row["kl_pq"], abs=5e-6)
@@ -63,7 +63,7 @@ def test_published_beta_distributions(row):
 
 
 @pytest.mark.parametrize(("family", "member"), MEMBERS.items())
-def test_a_distribution_is_at_no_distance_from_itself(family, member):
+def test_a_distribution_is_at_no_distance_from_itself(family, member) -> None:
     assert closed_form(family, current=member, reference=member) == 0
 
 
@@ -132,7 +132,7 @@ def moved(family, step):
 
 @pytest.mark.parametrize("step", [1.2, 0.6, 0.4, 0.1, 1e-3, 1e-6, 1e-9, 1e-12])
 @pytest.mark.parametrize("family", sorted(set(MEMBERS) - {"dirichlet", "multivariate_normal"}))
-def test_digits_survive_however_near_the_two_are(family, step):
+def test_digits_survive_however_near_the_two_are(family, step) -> None:
     current, reference = MEMBERS[family], moved(family, step)
     with mpmath.workdps(60):
         exact = textbook(family, current, reference)
@@ -140,7 +140,7 @@ def test_digits_survive_however_near_the_two_are(family, step):
         assert abs(found - exact) <= 1e-13 * exact
 
 
-def test_extreme_parameters_stay_finite():
+def test_extreme_parameters_stay_finite() -> None:
     for family, current, reference in (
         ("normal", {"mean": 0, "sd": 1e-200}, {"mean": 0, "sd": 1.0}),
         ("exponential", {"rate": 1.0}, {"rate": 1e-300}),
@@ -153,12 +153,12 @@ def test_extreme_parameters_stay_finite():
         assert 0 < closed_form(family, current=current, reference=reference) < math.inf
 
 
-def test_a_divergence_beyond_the_range_of_floats_is_infinite():
+def test_a_divergence_beyond_the_range_of_floats_is_infinite() -> None:
     steep = {"shape": 300.0, "scale": 1.0}
     assert closed_form("weibull", current={"shape": 1.0, "scale": 1.0}, reference=steep) == math.inf
 
 
-def test_terms_that_floats_cannot_hold_are_refused():
+def test_terms_that_floats_cannot_hold_are_refused() -> None:
     near, far = {"loc": 0.0, "scale": 1e-300}, {"loc": 1e200, "scale": 1e100}
     with pytest.raises(DomainError, match=r"laplace: .* too far apart for floats"):
         closed_form("laplace", current=near, reference=far)
@@ -178,13 +178,13 @@ def test_terms_that_floats_cannot_hold_are_refused():
         ("geometric", {"p": 0.5}, {"p": 1}),
     ],
 )
-def test_values_that_the_reference_cannot_have_cost_infinitely_much(family, wide, narrow):
+def test_values_that_the_reference_cannot_have_cost_infinitely_much(family, wide, narrow) -> None:
     forth, back = each_way(family, wide, narrow)
     assert forth == math.inf
     assert back < math.inf
 
 
-def test_pareto_with_a_later_start():
+def test_pareto_with_a_later_start() -> None:
     found = closed_form(
         "pareto", current={"alpha": 3.0, "xm": 2.0}, reference={"alpha": 2.0, "xm": 1.0}
     )
@@ -192,14 +192,14 @@ def test_pareto_with_a_later_start():
     assert integrate(p, q, low=1, points=[2]) == pytest.approx(found, rel=1e-8)
 
 
-def test_sure_outcomes():
+def test_sure_outcomes() -> None:
     sure = closed_form("bernoulli", current={"p": 0}, reference={"p": 0.25})
     assert sure == pytest.approx(-math.log(0.75), rel=1e-15)
     assert closed_form("bernoulli", current={"p": 1}, reference={"p": 0.25}) == math.log(4)
     assert closed_form("geometric", current={"p": 1}, reference={"p": 0.25}) == math.log(4)
 
 
-def test_binomials_of_different_n():
+def test_binomials_of_different_n() -> None:
     few, many = {"n": 3, "p": 0.5}, {"n": 4, "p": 0.5}
     assert closed_form("binomial", current=many, reference=few) == math.inf
     with pytest.raises(DomainError, match="no closed form for n=3 against a reference of n=4"):
@@ -208,7 +208,7 @@ def test_binomials_of_different_n():
     assert never == pytest.approx(4 * math.log(2), rel=1e-15)
 
 
-def test_independent_normals_add():
+def test_independent_normals_add() -> None:
     pairs = [((0.0, 1.0), (0.5, 1.5)), ((2.0, 0.7), (1.0, 0.6)), ((-1.0, 3.0), (-1.0, 2.0))]
     singly = sum(
         closed_form("normal", current={"mean": a, "sd": b}, reference={"mean": c, "sd": d})
@@ -228,7 +228,7 @@ def test_independent_normals_add():
 
 
 @pytest.mark.parametrize("rho", [0.9, 0.15, 1e-3, 1e-6, 1e-9])
-def test_a_correlation_alone(rho):
+def test_a_correlation_alone(rho) -> None:
     # ‖ independence: the mutual information −½ ln(1 − ρ²).
     found = closed_form(
         "multivariate_normal",
@@ -238,7 +238,7 @@ def test_a_correlation_alone(rho):
     assert found == pytest.approx(-0.5 * math.log1p(-(rho**2)), rel=1e-12)
 
 
-def test_normals_in_one_dimension_agree():
+def test_normals_in_one_dimension_agree() -> None:
     joint = each_way(
         "multivariate_normal", {"mean": [1], "cov": [[4]]}, {"mean": [0], "cov": [[9]]}
     )
@@ -246,13 +246,13 @@ def test_normals_in_one_dimension_agree():
     assert joint == pytest.approx(single, rel=1e-14)
 
 
-def test_a_dirichlet_of_two_is_a_beta():
+def test_a_dirichlet_of_two_is_a_beta() -> None:
     pair = each_way("dirichlet", {"alpha": [2.0, 5.0]}, {"alpha": [0.7, 4.0]})
     assert pair == each_way("beta", {"a": 2.0, "b": 5.0}, {"a": 0.7, "b": 4.0})
 
 
 @pytest.mark.parametrize("scale", [2.0, 1.2, 1.0001])
-def test_a_dirichlet_is_a_stick_broken_at_independent_betas(scale):
+def test_a_dirichlet_is_a_stick_broken_at_independent_betas(scale) -> None:
     (a, b, c), (x, y, z) = (0.7, 2.0, 3.5), (0.7 * scale, 2.0, 3.5 / scale)
     whole = closed_form("dirichlet", current={"alpha": [a, b, c]}, reference={"alpha": [x, y, z]})
     sticks = closed_form(
@@ -301,19 +301,19 @@ def test_a_dirichlet_is_a_stick_broken_at_independent_betas(scale):
         ),
     ],
 )
-def test_refuses_other_parameters(family, given, error, message):
+def test_refuses_other_parameters(family, given, error, message) -> None:
     reference = MEMBERS.get(family, {})
     with pytest.raises(error, match=message):
         closed_form(family, current=given, reference=reference)
 
 
-def test_names_the_side_that_is_wrong():
+def test_names_the_side_that_is_wrong() -> None:
     with pytest.raises(DomainError, match="poisson, reference, rate"):
         closed_form("poisson", current={"rate": 1}, reference={"rate": -1})
 
 
 @pytest.mark.parametrize(("family", "member"), MEMBERS.items())
-def test_the_table_of_families_is_complete(family, member):
+def test_the_table_of_families_is_complete(family, member) -> None:
     row = rf"{family} +{', '.join(member)} "
     assert re.search(row, closed_form.__doc__)
 
@@ -328,7 +328,7 @@ def test_the_table_of_families_is_complete(family, member):
         ("uniform", stats.uniform(0, 1), stats.uniform(0, 2), {"low": 0, "high": 2, "points": [1]}),
     ],
 )
-def test_integration_agrees_with_closed_forms(family, current, reference, options):
+def test_integration_agrees_with_closed_forms(family, current, reference, options) -> None:
     if family == "gamma":
         sides = [
             {"shape": d.args[0], "rate": 1 / d.kwds.get("scale", 1)} for d in (current, reference)
@@ -342,7 +342,7 @@ def test_integration_agrees_with_closed_forms(family, current, reference, option
     assert integrate(current.pdf, reference.pdf, **options) == pytest.approx(expected, rel=1e-8)
 
 
-def test_integration_of_equal_densities_is_zero():
+def test_integration_of_equal_densities_is_zero() -> None:
     assert integrate(stats.norm.pdf, stats.norm.pdf) == 0
 
 
@@ -367,7 +367,9 @@ def test_integration_of_equal_densities_is_zero():
         ),
     ],
 )
-def test_integration_refuses_what_is_no_pair_of_densities(current, reference, options, message):
+def test_integration_refuses_what_is_no_pair_of_densities(
+    current, reference, options, message
+) -> None:
     with pytest.raises(DomainError, match=message):
         integrate(current, reference, low=0, high=2, **options)
 
@@ -375,12 +377,12 @@ def test_integration_refuses_what_is_no_pair_of_densities(current, reference, op
 @pytest.mark.parametrize(
     "options", [{"low": 1, "high": 0}, {"low": 0, "high": 1, "points": [2]}, {"low": math.nan}]
 )
-def test_integration_refuses_an_empty_range(options):
+def test_integration_refuses_an_empty_range(options) -> None:
     with pytest.raises(UsageError, match="low < every point < high"):
         integrate(stats.norm.pdf, stats.norm.pdf, **options)
 
 
-def test_nearest_neighbours_by_hand():
+def test_nearest_neighbours_by_hand() -> None:
     # k = 1: ρ = 1, 1, 2 and ν = .5, .5, 1.5 on the line; d = 1, n = 3, m = 2.
     found = nearest_neighbour([0.0, 1.0, 3.0], [0.5, 1.5], k=1)
     expected = (2 * math.log(0.5) + math.log(1.5 / 2)) / 3 + math.log(2 / 2)
@@ -388,7 +390,7 @@ def test_nearest_neighbours_by_hand():
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
-def test_nearest_neighbours_find_a_shift(dimensions):
+def test_nearest_neighbours_find_a_shift(dimensions) -> None:
     rng = np.random.default_rng(5)
     estimates = [
         nearest_neighbour(
@@ -400,7 +402,7 @@ def test_nearest_neighbours_find_a_shift(dimensions):
     assert np.mean(estimates) == pytest.approx(0.125 * dimensions, abs=0.04)
 
 
-def test_nearest_neighbours_do_not_change_with_the_unit():
+def test_nearest_neighbours_do_not_change_with_the_unit() -> None:
     rng = np.random.default_rng(6)
     current, reference = rng.standard_normal(200), rng.standard_normal(300)
     once = nearest_neighbour(current, reference)
@@ -422,13 +424,13 @@ def test_nearest_neighbours_do_not_change_with_the_unit():
         (range(9), range(9), {"k": 1.5}, UsageError, "got 1.5"),
     ],
 )
-def test_nearest_neighbours_refuse(current, reference, options, error, message):
+def test_nearest_neighbours_refuse(current, reference, options, error, message) -> None:
     current, reference = list(current), list(reference)
     with pytest.raises(error, match=message):
         nearest_neighbour(current, reference, **options)
 
 
-def test_importing_the_formulas_imports_no_scipy():
+def test_importing_the_formulas_imports_no_scipy() -> None:
     program = (
         "import sys;"
         "from kl_drift.statistics import continuous, divergence, smoothing;"

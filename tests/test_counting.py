@@ -83,21 +83,21 @@ def bisected(edges, values):
     return counts
 
 
-def assert_counts(edges, values):
+def assert_counts(edges, values) -> None:
     counts, nans = EdgeSearch(tuple(edges)).count(values)
     assert (counts.tolist(), nans) == searched(np.asarray(edges, np.float64), values)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
 @pytest.mark.parametrize("name", FLOAT_EDGES)
-def test_floats_fall_where_a_search_finds_them(name, dtype):
+def test_floats_fall_where_a_search_finds_them(name, dtype) -> None:
     edges = FLOAT_EDGES[name]
     assert_counts(edges, adversaries(edges, dtype))
 
 
 @pytest.mark.parametrize("grid", [counting._UniformMap, counting._BitMap])
 @pytest.mark.parametrize("name", [name for name, edges in FLOAT_EDGES.items() if edges])
-def test_either_grid_counts_exactly(name, grid, monkeypatch):
+def test_either_grid_counts_exactly(name, grid, monkeypatch) -> None:
     monkeypatch.setattr(counting, "_ambiguity", lambda each, _: not isinstance(each, grid))
     edges = FLOAT_EDGES[name]
     assert_counts(edges, adversaries(edges))
@@ -116,7 +116,7 @@ def test_either_grid_counts_exactly(name, grid, monkeypatch):
         ("zero", counting._BitMap),
     ],
 )
-def test_the_grid_suits_the_edges(name, grid):
+def test_the_grid_suits_the_edges(name, grid) -> None:
     assert type(counting._Grid(np.array(FLOAT_EDGES[name]))._map) is grid
 
 
@@ -129,7 +129,7 @@ WITHOUT_UNIFORM_GRID = {
 
 @pytest.mark.parametrize("make", [counting._UniformMap, counting._BitMap])
 @pytest.mark.parametrize("name", [name for name, edges in FLOAT_EDGES.items() if edges])
-def test_a_grid_is_monotone_and_has_room_at_both_ends(name, make):
+def test_a_grid_is_monotone_and_has_room_at_both_ends(name, make) -> None:
     edges = np.array(FLOAT_EDGES[name])
     grid = make.over(edges)
     if make is counting._UniformMap and name in WITHOUT_UNIFORM_GRID:
@@ -145,7 +145,7 @@ def test_a_grid_is_monotone_and_has_room_at_both_ends(name, make):
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 32_767, 32_768, 32_769, 65_535, 65_536, 65_537])
 @pytest.mark.parametrize("name", ["uniform", "heavy tail", "atoms", "nine in a row"])
-def test_no_row_is_lost_where_chunks_meet(rows, name):
+def test_no_row_is_lost_where_chunks_meet(rows, name) -> None:
     edges = FLOAT_EDGES[name]
     values = np.random.default_rng(rows).choice(adversaries(edges), rows)
     assert_counts(edges, values)
@@ -154,7 +154,7 @@ def test_no_row_is_lost_where_chunks_meet(rows, name):
 
 
 @pytest.mark.parametrize("step", [2, -1])
-def test_values_need_not_lie_side_by_side(step):
+def test_values_need_not_lie_side_by_side(step) -> None:
     edges = FLOAT_EDGES["uniform"]
     assert_counts(edges, adversaries(edges)[::step])
 
@@ -177,7 +177,7 @@ INTEGER_EDGES = {
 
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"])
 @pytest.mark.parametrize("name", INTEGER_EDGES)
-def test_integers_are_never_compared_by_way_of_floats(name, dtype):
+def test_integers_are_never_compared_by_way_of_floats(name, dtype) -> None:
     edges = INTEGER_EDGES[name]
     limits = np.iinfo(dtype)
     rng = np.random.default_rng(len(edges))
@@ -190,14 +190,14 @@ def test_integers_are_never_compared_by_way_of_floats(name, dtype):
     assert counts.tolist() == bisected(edges, values)
 
 
-def test_python_integers_are_compared_exactly():
+def test_python_integers_are_compared_exactly() -> None:
     edges = [-(10**40), 2**53 + 1, 10**40, 10**40 + 1]
     values = np.array([edge + step for edge in edges for step in (-1, 0, 1)] * 3, object)
     counts, nans = EdgeSearch(tuple(edges)).count(values)
     assert (counts.tolist(), nans) == (bisected(edges, values), 0)
 
 
-def test_one_search_counts_every_width():
+def test_one_search_counts_every_width() -> None:
     search = EdgeSearch((-1, 0, 300))
     for dtype in ("i1", "u1", "i2", "u8", object, "i1"):
         values = np.array([0, 1, 100], dtype)
@@ -217,13 +217,13 @@ def test_one_search_counts_every_width():
         (np.array([10**40, -(10**40)], object), (-(10**40), 10**40)),
     ],
 )
-def test_the_range_is_that_of_the_finite_values(values, expected):
+def test_the_range_is_that_of_the_finite_values(values, expected) -> None:
     found = finite_range(values)
     assert found == expected
     assert str(found) == str(expected)  # neither −0.0 nor a numpy number
 
 
-def test_every_kind_of_float_has_its_cell():
+def test_every_kind_of_float_has_its_cell() -> None:
     bins = NumericBins(domain="float", edges=(0.0, 1.0))
     array = pa.array([-math.inf, -1.0, -0.0, 0.5, 1.0, math.inf, math.nan, math.nan, None])
     tally = counter(bins).count(array)
@@ -231,12 +231,12 @@ def test_every_kind_of_float_has_its_cell():
     assert tally.range == ValueRange(domain="float", minimum=-1.0, maximum=1.0)
 
 
-def test_integers_have_no_cell_for_nan():
+def test_integers_have_no_cell_for_nan() -> None:
     bins = NumericBins(domain="integer", edges=(0, 1))
     assert counter(bins).count(pa.array([-5, 0, 1, None])).counts.tolist() == [1, 1, 1, 1]
 
 
-def test_times_are_counted_in_microseconds():
+def test_times_are_counted_in_microseconds() -> None:
     bins = NumericBins(domain="instant", edges=(1_000_000, 2_000_000))
     seconds = pa.array([0, 1, 2, None], pa.timestamp("s", "UTC"))
     nanoseconds = pa.array([999_999_999, 1_000_000_000, 1_999_999_999], pa.timestamp("ns", "UTC"))
@@ -244,7 +244,7 @@ def test_times_are_counted_in_microseconds():
     assert counter(bins).count(nanoseconds).counts.tolist() == [1, 2, 0, 0]
 
 
-def test_a_change_of_a_decimal_s_scale_changes_no_cell():
+def test_a_change_of_a_decimal_s_scale_changes_no_cell() -> None:
     bins = NumericBins(domain="decimal", edges=(150, 151), scale=2)
     for kind in (
         pa.decimal128(5, 2),
@@ -256,7 +256,7 @@ def test_a_change_of_a_decimal_s_scale_changes_no_cell():
         assert counter(bins).count(array).counts.tolist() == [1, 1, 1, 1]
 
 
-def test_nothing_is_counted_as_nothing():
+def test_nothing_is_counted_as_nothing() -> None:
     for bins in (
         NumericBins(domain="float", edges=(0.0,)),
         CategoryBins(domain="string", levels=("a",)),
@@ -266,7 +266,7 @@ def test_nothing_is_counted_as_nothing():
         assert (empty.range, empty.unseen) == (None, {})
 
 
-def test_a_column_of_nothing_but_nulls():
+def test_a_column_of_nothing_but_nulls() -> None:
     for bins in (
         NumericBins(domain="float", edges=(0.0,)),
         NumericBins(domain="integer", edges=(2**60, 2**60 + 1)),
@@ -300,24 +300,24 @@ CATEGORIES = CategoryBins(
     ],
     ids=["string", "large", "view", "dictionary"],
 )
-def test_levels_fall_into_their_cell_other_or_unseen(array):
+def test_levels_fall_into_their_cell_other_or_unseen(array) -> None:
     tally = counter(CATEGORIES).count(array)
     assert tally.counts.tolist() == [2, 1, 2, 3, 1]
     assert tally.unseen == {"new": 2, "newer": 1}
 
 
-def test_the_empty_text_is_a_level():
+def test_the_empty_text_is_a_level() -> None:
     bins = CategoryBins(domain="string", levels=("",))
     assert counter(bins).count(pa.array(["", None, " "])).counts.tolist() == [1, 0, 1, 1]
 
 
-def test_fifty_unseen_levels_are_named():
+def test_fifty_unseen_levels_are_named() -> None:
     tally = counter(CATEGORIES).count(pa.array([f"level {i}" for i in range(80)]))
     assert tally.counts.tolist() == [0, 0, 0, 80, 0]
     assert len(tally.unseen) == 50
 
 
-def test_used_levels_are_those_that_rows_hold():
+def test_used_levels_are_those_that_rows_hold() -> None:
     array = pa.DictionaryArray.from_arrays(
         pa.array([0, 3, 3, None, 4, 2]), pa.array(["a", "unused", "b", "a", None])
     )
@@ -325,7 +325,7 @@ def test_used_levels_are_those_that_rows_hold():
     assert dict(zip(levels.to_pylist(), rows.tolist(), strict=True)) == {"a": 3, "b": 1}
 
 
-def test_tallies_add():
+def test_tallies_add() -> None:
     one = Tally(counts=np.array([1, 2]), unseen={"x": 1})
     two = Tally(
         counts=np.array([0, 5]),
@@ -338,7 +338,7 @@ def test_tallies_add():
     assert both.unseen == {"x": 3, "y": 1}
 
 
-def test_tallies_of_other_units_do_not_add():
+def test_tallies_of_other_units_do_not_add() -> None:
     days = Tally(counts=np.array([1]), range=ValueRange(domain="date", minimum=0, maximum=1))
     ticks = Tally(counts=np.array([1]), range=ValueRange(domain="time", minimum=0, maximum=1))
     with pytest.raises(BinsMismatchError, match="a range of date cannot join one of time"):

@@ -59,7 +59,7 @@ def exact_jensen_shannon(current, reference):
 @pytest.mark.parametrize(
     "row", [r for r in FIXED["analytic"] if r["family"] == "categorical"], ids=lambda r: r["id"]
 )
-def test_fixed_points_both_ways(row):
+def test_fixed_points_both_ways(row) -> None:
     current, reference = row["P"]["p"], row["Q"]["p"]
     assert kl_divergence(current, reference) == pytest.approx(row["kl_pq"], rel=1e-12)
     assert kl_divergence(reference, current) == pytest.approx(row["kl_qp"], rel=1e-12)
@@ -70,7 +70,7 @@ def test_fixed_points_both_ways(row):
 @pytest.mark.parametrize(
     "row", [r for r in FIXED["published"] if "p" in r], ids=lambda r: r["source"][:40]
 )
-def test_published_examples(row):
+def test_published_examples(row) -> None:
     current, reference = (
         np.array([float(Fraction(share)) for share in row[side]]) for side in "pq"
     )
@@ -85,7 +85,7 @@ def test_published_examples(row):
         assert kl_divergence(reference, current) * unit == pytest.approx(row["kl_qp"], abs=digits)
 
 
-def test_published_terms_of_nearly_equal_shares():
+def test_published_terms_of_nearly_equal_shares() -> None:
     (row,) = [row for row in FIXED["published"] if "x" in row]
     quarters = [np.array(row[side]) / 4 for side in "xy"]  # exact, and leaves room for a last cell
     current, reference = (np.append(shares, 1 - shares.sum()) for shares in quarters)
@@ -94,26 +94,26 @@ def test_published_terms_of_nearly_equal_shares():
 
 
 @pytest.mark.parametrize("row", FIXED["binned_population"], ids=lambda r: r["name"])
-def test_binned_populations(row):
+def test_binned_populations(row) -> None:
     divergence = kl_divergence(row["p"], row["q"])
     assert divergence == pytest.approx(row["kl_binned"], rel=1e-12)
     assert divergence / row["kl_continuous"] == pytest.approx(row["capture"], rel=1e-12)
 
 
-def test_entropy_of_known_distributions():
+def test_entropy_of_known_distributions() -> None:
     assert entropy([0.25] * 4) == pytest.approx(math.log(4), rel=1e-15)
     assert entropy([0.5, 0.25, 0.125, 0.125]) * NATS_TO_BITS == pytest.approx(1.75, rel=1e-15)
     assert math.copysign(1, entropy([0.0, 1.0])) == 1
 
 
-def test_divergence_is_cross_entropy_minus_entropy():
+def test_divergence_is_cross_entropy_minus_entropy() -> None:
     current, reference = [0.1, 0.4, 0.5, 0.0], [0.2, 0.2, 0.2, 0.4]
     excess = cross_entropy(current, reference) - entropy(current)
     assert kl_divergence(current, reference) == pytest.approx(excess, rel=1e-14)
 
 
 @pytest.mark.parametrize("exponent", range(10, 41, 3))
-def test_small_differences_keep_their_digits(exponent):
+def test_small_differences_keep_their_digits(exponent) -> None:
     # Dyadic shares: differences and sums are exact, so nothing but the formula is measured.
     reference = np.array([5, 20, 8, 31]) / 64
     current = reference + np.array([1, -3, -1, 3]) * 2.0**-exponent / 16
@@ -126,7 +126,7 @@ def test_small_differences_keep_their_digits(exponent):
 
 
 @pytest.mark.parametrize("factor", [1e-3, 0.4, 0.499999, 0.5, 0.500001, 0.9, 1.001, 1.9, 2.0, 2.1])
-def test_no_seam_between_the_ways_to_evaluate(factor):
+def test_no_seam_between_the_ways_to_evaluate(factor) -> None:
     reference = np.array([0.25, 0.75])
     current = np.array([0.25 * factor, 1 - 0.25 * factor])
     exact = exact_kl(current, reference)
@@ -152,7 +152,7 @@ SUBNORMAL = 5e-324
         ([0.0, 1.0], [0.5, 0.5]),
     ],
 )
-def test_extreme_ratios(current, reference):
+def test_extreme_ratios(current, reference) -> None:
     with np.errstate(all="raise", under="ignore"):
         assert kl_divergence(current, reference) == pytest.approx(
             float(exact_kl(current, reference)), rel=1e-13
@@ -165,18 +165,18 @@ def test_extreme_ratios(current, reference):
         assert np.isfinite(cross_entropy(current, reference))
 
 
-def test_an_emptied_cell_contributes_its_reference_share():
+def test_an_emptied_cell_contributes_its_reference_share() -> None:
     assert contributions([0.0, 1.0], [0.3, 0.7])[0] == 0.3
     assert signed_contributions([0.0, 1.0], [0.3, 0.7])[0] == 0.0
 
 
-def test_a_single_distribution_gives_a_float():
+def test_a_single_distribution_gives_a_float() -> None:
     for function in (kl_divergence, cross_entropy, jeffreys, psi, jensen_shannon):
         assert type(function([0.5, 0.5], [0.25, 0.75])) is float
     assert type(entropy([0.5, 0.5])) is float
 
 
-def test_a_single_reference_serves_a_batch_along_any_axis():
+def test_a_single_reference_serves_a_batch_along_any_axis() -> None:
     currents = np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]])
     reference = np.array([0.2, 0.3, 0.5])
     expected = [kl_divergence(current, reference) for current in currents]
@@ -186,7 +186,7 @@ def test_a_single_reference_serves_a_batch_along_any_axis():
     assert kl_divergence(reference, currents).shape == (2,)
 
 
-def test_an_empty_batch_gives_an_empty_array():
+def test_an_empty_batch_gives_an_empty_array() -> None:
     assert kl_divergence(np.empty((0, 3)), [0.2, 0.3, 0.5]).shape == (0,)
 
 
@@ -211,13 +211,13 @@ def test_an_empty_batch_gives_an_empty_array():
         ([[0.5, 0.5]] * 2, [[0.5, 0.5]] * 3, r"batch of shape \(2,\) and reference one of \(3,\)"),
     ],
 )
-def test_refuses_what_is_no_pair_of_distributions(function, current, reference, message):
+def test_refuses_what_is_no_pair_of_distributions(function, current, reference, message) -> None:
     with pytest.raises(DomainError, match=message):
         function(current, reference)
 
 
 @pytest.mark.parametrize("function", [f for f in PAIRWISE if f is not jensen_shannon])
-def test_refuses_a_cell_that_the_reference_lacks(function):
+def test_refuses_a_cell_that_the_reference_lacks(function) -> None:
     with pytest.raises(DomainError, match=r"cell 1 is empty in the reference.*smooth"):
         function([0.5, 0.5], [1.0, 0.0])
     batch = np.full((2, 3, 2), 0.5)
@@ -227,22 +227,22 @@ def test_refuses_a_cell_that_the_reference_lacks(function):
 
 
 @pytest.mark.parametrize("function", [jeffreys, psi])
-def test_the_symmetric_divergence_refuses_an_emptied_cell_too(function):
+def test_the_symmetric_divergence_refuses_an_emptied_cell_too(function) -> None:
     with pytest.raises(DomainError, match="cell 1 is empty in the current but not in the ref"):
         function([1.0, 0.0], [0.5, 0.5])
 
 
-def test_a_cell_that_neither_side_uses_is_no_matter():
+def test_a_cell_that_neither_side_uses_is_no_matter() -> None:
     for function in (kl_divergence, jeffreys, jensen_shannon):
         assert function([0.5, 0.5, 0.0], [0.25, 0.75, 0.0]) == function([0.5, 0.5], [0.25, 0.75])
 
 
-def test_an_axis_that_is_not_there_is_a_usage_error():
+def test_an_axis_that_is_not_there_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="2 dimensions and therefore no axis 2"):
         entropy([[0.5, 0.5]], axis=2)
 
 
-def test_shares_with_nine_decimals_pass_and_single_precision_does_not():
+def test_shares_with_nine_decimals_pass_and_single_precision_does_not() -> None:
     assert entropy([0.333333333] * 3) == pytest.approx(math.log(3), rel=1e-8)
     with pytest.raises(DomainError, match="sums to"):
         entropy(np.array([0.1, 0.2, 0.7 + 1e-7]))
@@ -252,7 +252,7 @@ SHARES = np.array([0.05, 0.1, 0.15, 0.2, 0.5])
 SHIFTED = np.array([0.1, 0.1, 0.15, 0.25, 0.4])
 
 
-def test_closest_names_the_best_and_its_ties():
+def test_closest_names_the_best_and_its_ties() -> None:
     result = closest(
         1_000 * SHARES,
         {"june": 9_000 * SHARES, "july": 9_000 * SHIFTED, "august": 8_000 * SHARES},
@@ -267,7 +267,7 @@ def test_closest_names_the_best_and_its_ties():
     assert copy.deepcopy(result) == result
 
 
-def test_closest_counts_references_without_names():
+def test_closest_counts_references_without_names() -> None:
     result = closest(1_000 * SHARES, [9_000 * SHIFTED, 9_000 * SHARES])
     assert (result.best, result.ties) == (1, ())
     assert list(result.divergences) == [0, 1]
@@ -275,19 +275,19 @@ def test_closest_counts_references_without_names():
     assert closest(1_000 * SHARES, rows) == result
 
 
-def test_closest_of_one_reference_is_that_one():
+def test_closest_of_one_reference_is_that_one() -> None:
     result = closest([3, 5], {"only": [30, 50]})
     assert (result.best, result.ties, result.intervals) == ("only", (), {"only": (0.0, 0.0)})
 
 
-def test_closest_of_the_same_counts_twice_is_a_tie():
+def test_closest_of_the_same_counts_twice_is_a_tie() -> None:
     result = closest([300, 500], [[400, 400], [400, 400]])
     assert (result.best, result.ties) == (0, (1,))
     low, high = result.intervals[1]
     assert low == -high < 0
 
 
-def test_a_higher_confidence_widens_the_intervals():
+def test_a_higher_confidence_widens_the_intervals() -> None:
     narrow, wide = (
         closest(500 * SHARES, [900 * SHARES, 900 * SHIFTED], confidence=level).intervals[1]
         for level in (0.5, 0.999)
@@ -306,13 +306,13 @@ def test_a_higher_confidence_widens_the_intervals():
         ([[1, 2]], [[1, 2]], DomainError, "one number per cell"),
     ],
 )
-def test_closest_refuses_what_it_cannot_compare(current, references, error, message):
+def test_closest_refuses_what_it_cannot_compare(current, references, error, message) -> None:
     with pytest.raises(error, match=message):
         closest(current, references)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, -1, math.nan])
-def test_closest_refuses_a_confidence_that_is_none(confidence):
+def test_closest_refuses_a_confidence_that_is_none(confidence) -> None:
     with pytest.raises(UsageError, match="between 0 and 1"):
         closest([1, 2], [[1, 2]], confidence=confidence)
 
@@ -326,7 +326,7 @@ def drawn(rng, current, references, *, rows, reference_rows):
 
 @pytest.mark.parametrize("reference_rows", [(3_000, 3_000), (300, 100_000)])
 @pytest.mark.parametrize("current", [SHARES, SHIFTED], ids=["no drift", "drift"])
-def test_equal_references_tie_at_the_stated_confidence(current, reference_rows):
+def test_equal_references_tie_at_the_stated_confidence(current, reference_rows) -> None:
     rng = np.random.default_rng(20_130_201)
     tied = [
         bool(drawn(rng, current, [SHARES] * 2, rows=1_000, reference_rows=reference_rows).ties)
@@ -335,7 +335,7 @@ def test_equal_references_tie_at_the_stated_confidence(current, reference_rows):
     assert np.mean(tied) >= 0.93  # 0.95 less two standard errors
 
 
-def test_different_references_are_told_apart_and_the_difference_is_covered():
+def test_different_references_are_told_apart_and_the_difference_is_covered() -> None:
     rng = np.random.default_rng(20_130_202)
     results = [
         drawn(rng, SHARES, [SHARES, SHIFTED], rows=2_000, reference_rows=(3_000, 3_000))

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from counted import cells
 
 from kl_drift.api import fit, scan
 from kl_drift.counts.profile import Profile
@@ -106,14 +107,6 @@ def _split(table: pa.Table, folder: Path) -> Path:
     for part, start in enumerate(range(0, len(table), 1_700)):
         _written(table.slice(start, 1_700), folder / f"d{part % 2}" / f"part-{part}.parquet")
     return folder
-
-
-def cells(profile: Profile) -> dict[str, object]:
-    """Return what was counted; names of types differ between libraries."""
-    return {
-        name: (column.histogram, column.range, column.nulls, column.unseen)
-        for name, column in profile.columns.items()
-    }
 
 
 @pytest.mark.parametrize("kind", SOURCES)

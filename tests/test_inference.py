@@ -44,26 +44,26 @@ def near(expected, digits=1e-9):
 
 
 @TABLES
-def test_debiased_kl_is_the_published_estimate(table):
+def test_debiased_kl_is_the_published_estimate(table) -> None:
     assert debiased_kl(table["current"], table["reference"]) == near(table["kl_debiased"])
 
 
 @TABLES
-def test_noise_of_the_fixed_tables(table):
+def test_noise_of_the_fixed_tables(table) -> None:
     sizes = table["n"], table["m"], table["k"]
     assert noise_mean(*sizes) == near(table["noise_mean"])
     assert noise_floor(*sizes) == near(table["noise_floor"])
 
 
 @TABLES
-def test_interval_of_the_fixed_tables(table):
+def test_interval_of_the_fixed_tables(table) -> None:
     pair = table["current"], table["reference"]
     assert kl_interval(*pair) == (near(table["lower95"]), near(table["upper95"]))
     assert kl_interval(*pair, confidence=0.999)[0] == near(table["lower999"])
 
 
 @TABLES
-def test_p_values_of_the_fixed_tables(table):
+def test_p_values_of_the_fixed_tables(table) -> None:
     pair = table["current"], table["reference"]
     assert p_value_above(*pair, 0.02) == pytest.approx(table["p_effect_above_0_02"], rel=1e-9)
     unmerged = p_value_equal(*pair, minimum=0)
@@ -71,12 +71,12 @@ def test_p_values_of_the_fixed_tables(table):
 
 
 @TABLES
-def test_the_scale_of_the_fixed_tables(table):
+def test_the_scale_of_the_fixed_tables(table) -> None:
     samples = take_samples(table["current"], table["reference"], -1, False, 1.0)
     assert float(inference._law(samples).scale) == near(table["c_eff"])
 
 
-def test_the_scale_of_two_equal_samples_is_that_of_noise():
+def test_the_scale_of_two_equal_samples_is_that_of_noise() -> None:
     samples = take_samples([30, 20, 50], [30, 20, 50], -1, False, 1.0)
     assert float(inference._law(samples).scale) == near(0.01)
 
@@ -85,7 +85,7 @@ def test_the_scale_of_two_equal_samples_is_that_of_noise():
 
 
 @pytest.mark.parametrize("table", FIXED["counts"][:2], ids=lambda row: str(row["current"]))
-def test_debiased_kl_to_the_last_digit(table):
+def test_debiased_kl_to_the_last_digit(table) -> None:
     exact = Fraction(table["zg_exact_fraction"])
     assert debiased_kl(table["current"], table["reference"]) == pytest.approx(
         float(exact), rel=1e-13
@@ -114,13 +114,13 @@ def as_defined(current, reference):
     ("current", "reference"),
     [([1, 3, 7, 4, 8], [2, 5, 1, 3, 6]), ([1], [1]), ([0, 4], [9, 0]), ([1, 1, 1], [5, 0, 40])],
 )
-def test_debiased_kl_is_the_closed_form_of_its_definition(current, reference):
+def test_debiased_kl_is_the_closed_form_of_its_definition(current, reference) -> None:
     expected = float(as_defined(current, reference))
     assert debiased_kl(current, reference) == pytest.approx(expected, rel=1e-13, abs=1e-14)
 
 
 @pytest.mark.parametrize("rows", [10**4, 10**8, 10**12])
-def test_debiased_kl_keeps_its_digits_far_below_the_noise(rows):
+def test_debiased_kl_keeps_its_digits_far_below_the_noise(rows) -> None:
     nudge = math.isqrt(rows) // 8
     current = [rows // 4 + nudge, rows // 4 - nudge, rows // 4, rows // 4]
     reference = [rows // 4, rows // 4, rows // 4 + nudge, rows // 4 - nudge]
@@ -134,7 +134,7 @@ def test_debiased_kl_keeps_its_digits_far_below_the_noise(rows):
     assert error < 1e-9 * noise_mean(n, m, 4)
 
 
-def test_debiased_kl_has_hardly_any_bias():
+def test_debiased_kl_has_hardly_any_bias() -> None:
     rng = np.random.default_rng(11)
     p, q = rng.dirichlet(np.full(20, 5.0), 2)
     estimates = debiased_kl(rng.multinomial(500, p, 4000), rng.multinomial(2000, q, 4000))
@@ -145,30 +145,30 @@ def test_debiased_kl_has_hardly_any_bias():
 # --- noise
 
 
-def test_the_printed_examples():
+def test_the_printed_examples() -> None:
     assert noise_floor(5_000, 100_000, 20) == pytest.approx(0.0046, abs=5e-6)
     assert rows_needed(0.02, 1e12, 20) == 1096
 
 
 @pytest.mark.parametrize("cells", [2, 20, 1000])
 @pytest.mark.parametrize("quantile", [0.5, 0.95, 0.999])
-def test_noise_floor_is_a_quantile_of_chi_square(cells, quantile):
+def test_noise_floor_is_a_quantile_of_chi_square(cells, quantile) -> None:
     expected = (1 / 5_000 + 1 / 70_000) / 2 * stats.chi2.ppf(quantile, cells - 1)
     assert noise_floor(5_000, 70_000, cells, quantile=quantile) == near(expected)
 
 
-def test_noise_is_vectorised_over_rows_and_cells():
+def test_noise_is_vectorised_over_rows_and_cells() -> None:
     floors = noise_floor([100, 5_000], math.inf, [1, 20])
     assert floors.tolist() == [0.0, noise_floor(5_000, math.inf, 20)]
     assert rows_needed(0.02, [1e9, 10], 20).tolist() == [1096.0, math.inf]
 
 
-def test_an_exact_reference_brings_no_noise():
+def test_an_exact_reference_brings_no_noise() -> None:
     assert noise_mean(1_000, math.inf, 11) == near(10 / 2_000)
     assert noise_floor(1_000, math.inf, 11) == near(stats.chi2.isf(0.001, 10) / 2_000)
 
 
-def test_rows_needed_is_infinite_where_the_reference_is_too_small():
+def test_rows_needed_is_infinite_where_the_reference_is_too_small() -> None:
     chi_square = stats.chi2.isf(0.001, 19)
     enough = math.ceil(chi_square / (2 * 0.02))
     assert rows_needed(0.02, enough - 1, 20) == math.inf
@@ -176,7 +176,7 @@ def test_rows_needed_is_infinite_where_the_reference_is_too_small():
     assert rows_needed(0, math.inf, 20) == math.inf
 
 
-def test_one_cell_needs_one_row():
+def test_one_cell_needs_one_row() -> None:
     assert rows_needed(0.02, 10, 1) == 1.0
     assert rows_needed(0.0, 10, 1) == 1.0
 
@@ -184,7 +184,7 @@ def test_one_cell_needs_one_row():
 # --- interval and p-values
 
 
-def test_p_value_above_is_a_tail_of_scipys_noncentral_chi_square():
+def test_p_value_above_is_a_tail_of_scipys_noncentral_chi_square() -> None:
     rng = np.random.default_rng(5)
     p, q = rng.dirichlet(np.full(12, 3.0), 2)
     current, reference = rng.multinomial(900, p), rng.multinomial(4_000, q)
@@ -208,20 +208,20 @@ def test_p_value_above_is_a_tail_of_scipys_noncentral_chi_square():
     assert stats.ncx2.cdf(statistic, 11, upper / scale) == pytest.approx(0.1, rel=1e-9)
 
 
-def test_p_value_above_takes_one_threshold_or_one_each():
+def test_p_value_above_takes_one_threshold_or_one_each() -> None:
     current, reference = [[5, 0, 95], [12, 30, 58]], [[20, 10, 70], [20, 30, 50]]
     each = p_value_above(current, reference, [0.02, 0.1])
     assert each[0] == p_value_above(current, reference, 0.02)[0]
     assert each[1] == p_value_above(current[1], reference[1], 0.1)
 
 
-def test_p_value_equal_is_pearsons():
+def test_p_value_equal_is_pearsons() -> None:
     current, reference = [30, 41, 7, 22], [300, 390, 91, 280]
     expected = stats.chi2_contingency([current, reference], correction=False).pvalue
     assert p_value_equal(current, reference) == pytest.approx(expected, rel=1e-12)
 
 
-def test_p_value_equal_merges_first():
+def test_p_value_equal_merges_first() -> None:
     current, reference = [1, 0, 60, 39], [3, 4, 500, 493]
     merged = [[61, 39], [507, 493]]
     expected = stats.chi2_contingency(merged, correction=False).pvalue
@@ -230,12 +230,12 @@ def test_p_value_equal_merges_first():
     assert p_value_equal(current, reference, minimum=0) == pytest.approx(unmerged, rel=1e-12)
 
 
-def test_cells_empty_on_both_sides_do_not_count():
+def test_cells_empty_on_both_sides_do_not_count() -> None:
     with_empty = p_value_equal([30, 0, 70], [50, 0, 50], minimum=0)
     assert with_empty == pytest.approx(p_value_equal([30, 70], [50, 50]), rel=1e-12)
 
 
-def test_an_exact_reference_gives_pearsons_goodness_of_fit():
+def test_an_exact_reference_gives_pearsons_goodness_of_fit() -> None:
     current, shares = np.array([30, 41, 7, 22]), np.array([0.3, 0.4, 0.1, 0.2])
     expected = stats.chisquare(current, 100 * shares).pvalue
     assert p_value_equal(current, shares, exact_reference=True) == pytest.approx(
@@ -243,14 +243,14 @@ def test_an_exact_reference_gives_pearsons_goodness_of_fit():
     )
 
 
-def test_an_exact_reference_is_the_limit_of_a_large_sample():
+def test_an_exact_reference_is_the_limit_of_a_large_sample() -> None:
     current, shares = [30, 41, 7, 22], np.array([0.25, 0.25, 0.25, 0.25])
     for estimate in OF_TWO_SAMPLES:
         exact = estimate(current, shares, exact_reference=True)
         assert exact == pytest.approx(estimate(current, shares * 1e13), rel=1e-6)
 
 
-def test_debiased_kl_with_an_exact_reference():
+def test_debiased_kl_with_an_exact_reference() -> None:
     with mpmath.workdps(40):
         psi = mpmath.digamma
         expected = sum(
@@ -266,7 +266,7 @@ def test_debiased_kl_with_an_exact_reference():
 @pytest.mark.parametrize("reference_rows", [1, 10**12])
 @pytest.mark.parametrize("cells", [1, 2, 25, 3000])
 @pytest.mark.parametrize("share", [1.0, 0.2, 2e-9])
-def test_extremes_give_finite_numbers(estimate, rows, reference_rows, cells, share):
+def test_extremes_give_finite_numbers(estimate, rows, reference_rows, cells, share) -> None:
     current, reference = np.zeros(cells), np.full(cells, reference_rows / cells)
     current[0] = rows
     reference[0] = reference_rows * share
@@ -279,19 +279,19 @@ def test_extremes_give_finite_numbers(estimate, rows, reference_rows, cells, sha
             assert 0 <= found <= 1
 
 
-def test_one_cell_cannot_drift():
+def test_one_cell_cannot_drift() -> None:
     assert debiased_kl([7], [9]) == near(0.0)
     assert kl_interval([7], [9]) == (0.0, 0.0)
     assert p_value_above([7], [9], 0.0) == 1.0
     assert p_value_equal([7], [9]) == 1.0
 
 
-def test_the_upper_limit_is_at_least_the_mean_of_noise():
+def test_the_upper_limit_is_at_least_the_mean_of_noise() -> None:
     _, upper = kl_interval([25, 25, 25, 25], [250, 250, 250, 250])
     assert upper == noise_mean(100, 1000, 4)
 
 
-def test_a_certain_drift_of_twenty_nats():
+def test_a_certain_drift_of_twenty_nats() -> None:
     rows = 10**12
     reference = [rows * math.exp(-20), rows * (1 - math.exp(-20))]
     lower, upper = kl_interval([rows, 0], reference)
@@ -302,7 +302,7 @@ def test_a_certain_drift_of_twenty_nats():
 
 @pytest.mark.parametrize("divergence", [0.0, 0.005, 0.05, 0.3])
 @pytest.mark.parametrize("exact", [False, True])
-def test_the_lower_limit_covers(divergence, exact):
+def test_the_lower_limit_covers(divergence, exact) -> None:
     rng = np.random.default_rng(20)
     reference = rng.dirichlet(np.full(20, 5.0))
     current = at_divergence(reference, rng.normal(size=20), divergence)
@@ -313,7 +313,7 @@ def test_the_lower_limit_covers(divergence, exact):
 
 
 @pytest.mark.parametrize("divergence", [0.02, 0.05, 0.3])
-def test_the_upper_limit_covers(divergence):
+def test_the_upper_limit_covers(divergence) -> None:
     rng = np.random.default_rng(21)
     reference = rng.dirichlet(np.full(20, 5.0))
     current = at_divergence(reference, rng.normal(size=20), divergence)
@@ -332,7 +332,7 @@ def at_divergence(reference, direction, divergence):
     return reference if divergence == 0 else current
 
 
-def test_merged_first_the_lower_limit_holds_where_cells_are_sparse():
+def test_merged_first_the_lower_limit_holds_where_cells_are_sparse() -> None:
     rng = np.random.default_rng(22)
     shares = rng.dirichlet(np.full(50, 50.0))
     pairs = rng.multinomial(100, shares, 400), rng.multinomial(100_000, shares, 400)
@@ -341,7 +341,7 @@ def test_merged_first_the_lower_limit_holds_where_cells_are_sparse():
     assert (np.array(lower) > 0.02).mean() < 0.05
 
 
-def test_merging_keeps_the_nominal_level_of_p_value_equal():
+def test_merging_keeps_the_nominal_level_of_p_value_equal() -> None:
     rng = np.random.default_rng(23)
     shares = rng.dirichlet(np.full(200, 0.2)) + 1e-9
     shares /= shares.sum()
@@ -356,13 +356,13 @@ def test_merging_keeps_the_nominal_level_of_p_value_equal():
 # --- merging
 
 
-def test_merging_takes_neighbours_until_enough_are_expected():
+def test_merging_takes_neighbours_until_enough_are_expected() -> None:
     current, reference = merge_cells([2, 2, 2, 9, 9, 1], [4, 4, 4, 9, 3, 1], minimum=5)
     assert current.tolist() == [4, 11, 10]
     assert reference.tolist() == [8, 13, 4]
 
 
-def test_merging_counts_what_the_smaller_sample_expects():
+def test_merging_counts_what_the_smaller_sample_expects() -> None:
     kept, _ = merge_cells([4, 6], [400, 600], minimum=4)
     assert kept.tolist() == [4, 6]
     merged, _ = merge_cells([4, 6], [400, 600], minimum=4.1)
@@ -371,13 +371,13 @@ def test_merging_counts_what_the_smaller_sample_expects():
     assert merged.tolist() == [1000]
 
 
-def test_unordered_cells_are_pooled_from_the_smallest():
+def test_unordered_cells_are_pooled_from_the_smallest() -> None:
     current, reference = merge_cells([1, 50, 2, 40, 3], [2, 50, 1, 40, 3], ordered=False)
     assert current.tolist() == [6, 40, 50]
     assert reference.tolist() == [6, 40, 50]
 
 
-def test_unordered_ties_are_pooled_by_position():
+def test_unordered_ties_are_pooled_by_position() -> None:
     current = np.arange(200) * 7 % 4
     reference = 4 - current + np.arange(200) % 3
     sizes = current + reference
@@ -386,7 +386,7 @@ def test_unordered_ties_are_pooled_by_position():
     np.testing.assert_array_equal(pooled, merge_cells(current[order], reference[order]))
 
 
-def test_a_merged_batch_ends_in_empty_cells():
+def test_a_merged_batch_ends_in_empty_cells() -> None:
     counts = [[50, 50, 50], [2, 96, 52]]
     current, reference = merge_cells(counts, counts)
     assert current.tolist() == [[50, 50, 50], [98, 52, 0]]
@@ -395,7 +395,7 @@ def test_a_merged_batch_ends_in_empty_cells():
     assert transposed.tolist() == np.transpose(current).tolist()
 
 
-def test_merging_with_an_exact_reference_adds_its_probabilities():
+def test_merging_with_an_exact_reference_adds_its_probabilities() -> None:
     current, reference = merge_cells([3, 3, 94], [0.01, 0.04, 0.95], exact_reference=True)
     assert current.tolist() == [6, 94]
     assert reference.tolist() == near([0.05, 0.95])
@@ -404,7 +404,7 @@ def test_merging_with_an_exact_reference_adds_its_probabilities():
 # --- support
 
 
-def test_vanished():
+def test_vanished() -> None:
     assert p_value_vanished(0.05, 100) == pytest.approx(0.95**100, rel=1e-13)
     assert p_value_vanished(1e-12, 10**12) == pytest.approx(math.exp(-1), rel=1e-11)
     assert p_value_vanished([0.0, 1.0, 1.0], [5, 5, 0]).tolist() == [1.0, 0.0, 1.0]
@@ -413,7 +413,7 @@ def test_vanished():
 
 @pytest.mark.parametrize("n", [1, 2, 5, 40])
 @pytest.mark.parametrize("m", [0, 1, 3, 60])
-def test_beyond_is_its_product(n, m):
+def test_beyond_is_its_product(n, m) -> None:
     for j in range(n + 1):
         product = math.prod((Fraction(n - i, n + m - i) for i in range(j)), start=Fraction(1))
         assert p_value_beyond(j, n, m) == pytest.approx(float(product), rel=1e-12)
@@ -431,7 +431,7 @@ def test_beyond_is_its_product(n, m):
         (12, 10**9, 10**12),
     ],
 )
-def test_beyond_keeps_its_digits_among_a_million_million_rows(j, n, m):
+def test_beyond_keeps_its_digits_among_a_million_million_rows(j, n, m) -> None:
     with mpmath.workdps(60):
         gamma = mpmath.loggamma
         expected = mpmath.exp(
@@ -440,21 +440,21 @@ def test_beyond_keeps_its_digits_among_a_million_million_rows(j, n, m):
     assert p_value_beyond(j, n, m) == pytest.approx(float(expected), rel=1e-12)
 
 
-def test_beyond_with_a_design_effect_counts_clusters():
+def test_beyond_with_a_design_effect_counts_clusters() -> None:
     assert p_value_beyond(8, 40, 60, design_effect=4) == pytest.approx(p_value_beyond(2, 10, 15))
 
 
 # --- many p-values
 
 
-def test_benjamini_hochberg_agrees_with_scipy():
+def test_benjamini_hochberg_agrees_with_scipy() -> None:
     p_values = np.random.default_rng(3).uniform(size=200) ** 3
     np.testing.assert_allclose(
         benjamini_hochberg(p_values), stats.false_discovery_control(p_values), rtol=1e-13
     )
 
 
-def test_benjamini_hochberg_of_few():
+def test_benjamini_hochberg_of_few() -> None:
     assert benjamini_hochberg([0.01, 0.04, 0.03]).tolist() == near([0.03, 0.04, 0.04])
     assert benjamini_hochberg([0.9, 1.0]).tolist() == [1.0, 1.0]
     assert benjamini_hochberg([]).tolist() == []
@@ -463,7 +463,7 @@ def test_benjamini_hochberg_of_few():
 # --- shapes, options, refusals
 
 
-def test_one_pair_gives_floats_and_a_batch_arrays():
+def test_one_pair_gives_floats_and_a_batch_arrays() -> None:
     one, batch = ([5, 0, 95], [20, 10, 70]), ([[5, 0, 95]] * 2, [[20, 10, 70]] * 2)
     for estimate in OF_TWO_SAMPLES:
         single, many = np.asarray(estimate(*one)), np.asarray(estimate(*batch))
@@ -473,7 +473,7 @@ def test_one_pair_gives_floats_and_a_batch_arrays():
     assert [type(limit) for limit in kl_interval(*one)] == [float, float]
 
 
-def test_one_reference_serves_a_batch():
+def test_one_reference_serves_a_batch() -> None:
     current, reference = [[5, 0, 95], [30, 20, 50]], [20, 10, 70]
     for estimate in OF_TWO_SAMPLES:
         np.testing.assert_array_equal(
@@ -481,7 +481,7 @@ def test_one_reference_serves_a_batch():
         )
 
 
-def test_a_design_effect_divides_the_rows():
+def test_a_design_effect_divides_the_rows() -> None:
     current, reference = np.array([40, 80, 30]), np.array([300, 500, 200])
     for estimate in OF_TWO_SAMPLES:
         divided = estimate(current / 2.5, reference / 2.5)
@@ -506,7 +506,7 @@ def test_a_design_effect_divides_the_rows():
         ([[1, 1], [1, 1]], [[1, 1], [0, 0]], "reference counts of distribution 1: expected some"),
     ],
 )
-def test_impossible_counts_are_refused(estimate, current, reference, message):
+def test_impossible_counts_are_refused(estimate, current, reference, message) -> None:
     with pytest.raises(DomainError, match=message):
         estimate(current, reference)
 
@@ -518,7 +518,7 @@ def test_impossible_counts_are_refused(estimate, current, reference, message):
         ([1.0, 0.0], "exact reference, cell 1: expected a probability above 0, got 0"),
     ],
 )
-def test_an_exact_reference_must_be_a_positive_distribution(reference, message):
+def test_an_exact_reference_must_be_a_positive_distribution(reference, message) -> None:
     for estimate in OF_TWO_SAMPLES:
         with pytest.raises(DomainError, match=message):
             estimate([1, 1], reference, exact_reference=True)
@@ -541,7 +541,7 @@ def test_an_exact_reference_must_be_a_positive_distribution(reference, message):
         (lambda: benjamini_hochberg([[0.5]]), "p_values: expected one dimension"),
     ],
 )
-def test_numbers_outside_the_domain_are_refused(call, message):
+def test_numbers_outside_the_domain_are_refused(call, message) -> None:
     with pytest.raises(DomainError, match=message):
         call()
 
@@ -558,12 +558,12 @@ def test_numbers_outside_the_domain_are_refused(call, message):
         (lambda: p_value_beyond(1, 2, 3, design_effect=math.nan), "design_effect"),
     ],
 )
-def test_impossible_options_are_refused(call, message):
+def test_impossible_options_are_refused(call, message) -> None:
     with pytest.raises(UsageError, match=message):
         call()
 
 
-def test_importing_loads_neither_scipy_nor_arrow_nor_pandas():
+def test_importing_loads_neither_scipy_nor_arrow_nor_pandas() -> None:
     script = "import sys, kl_drift.statistics.inference; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

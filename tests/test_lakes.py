@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from counted import cells
 from deltalake import DeltaTable, write_deltalake
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
@@ -53,14 +54,6 @@ def rows(start: int, count: int) -> pa.Table:
 REFERENCE = kd.fit(
     rows(0, 900), bins={"day": kd.Categories()}, judge={"day": "value"}, columns=["*", "p", "day"]
 )
-
-
-def cells(profile: Profile) -> dict[str, object]:
-    """Return what was counted, whatever the types are called."""
-    return {
-        name: (column.histogram, column.range, column.nulls, column.unseen)
-        for name, column in profile.columns.items()
-    }
 
 
 def assert_counted_as(data: Any, live: pa.Table, like: Profile = REFERENCE) -> None:

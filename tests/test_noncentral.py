@@ -26,7 +26,7 @@ def tails_by_recurrence(x, noncentrality, df):
 
 @pytest.mark.parametrize("df", [1, 3, 5, 19])
 @pytest.mark.parametrize("noncentrality", [1e-6, 0.1, 1.0, 30.0, 1e4, 1e7, 1e10, 1e13])
-def test_tails_of_the_noncentral_chi_square(df, noncentrality):
+def test_tails_of_the_noncentral_chi_square(df, noncentrality) -> None:
     spread = math.sqrt(2 * df + 4 * noncentrality)
     points = [df + noncentrality + z * spread for z in (-30, -6, -2, -0.3, 0, 1e-6, 0.3, 2, 6, 30)]
     x = np.array([point for point in points if point > 0] + [(df + noncentrality) * 0.01])
@@ -41,7 +41,7 @@ def test_tails_of_the_noncentral_chi_square(df, noncentrality):
 
 @pytest.mark.parametrize("df", [2, 4, 24, 999])
 @pytest.mark.parametrize("noncentrality", [0.0, 0.5, 20.0, 3e3])
-def test_tails_agree_with_scipy(df, noncentrality):
+def test_tails_agree_with_scipy(df, noncentrality) -> None:
     law = stats.ncx2(df, noncentrality) if noncentrality else stats.chi2(df)
     x = law.ppf([1e-6, 0.05, 0.3, 0.5, 0.7, 0.95, 0.999])
     tails = noncentral.noncentral_chi_square(x, np.full_like(x, noncentrality), df)
@@ -49,7 +49,7 @@ def test_tails_agree_with_scipy(df, noncentrality):
     np.testing.assert_allclose(tails.upper, law.sf(x), rtol=1e-10)
 
 
-def test_the_slope_is_the_derivative_of_the_upper_tail():
+def test_the_slope_is_the_derivative_of_the_upper_tail() -> None:
     x, noncentrality, step = np.array([40.0, 5.0]), np.array([20.0, 3.0]), 1e-4
     at = noncentral.noncentral_chi_square
     rise = at(x, noncentrality + step, 9).upper - at(x, noncentrality - step, 9).upper
@@ -58,7 +58,7 @@ def test_the_slope_is_the_derivative_of_the_upper_tail():
 
 @pytest.mark.parametrize("df", [1, 2, 5, 19, 3000])
 @pytest.mark.parametrize("score", [-7, -3.1, -1.645, 0, 1.645, 3.1, 7])
-def test_the_noncentrality_solves_its_equation(df, score):
+def test_the_noncentrality_solves_its_equation(df, score) -> None:
     x = np.concatenate([10.0 ** np.arange(-3, 15), df * np.linspace(0.2, 3, 30)])
     solution = noncentral.noncentrality(x, df, score)
     found = noncentral.normal_score(noncentral.noncentral_chi_square(x, solution, df))
@@ -69,7 +69,7 @@ def test_the_noncentrality_solves_its_equation(df, score):
         assert (found[~solved] <= score + 1e-9).all()
 
 
-def test_the_search_settles_long_before_it_gives_up(monkeypatch):
+def test_the_search_settles_long_before_it_gives_up(monkeypatch) -> None:
     calls = itertools.count()
     tails = noncentral.noncentral_chi_square
     monkeypatch.setattr(

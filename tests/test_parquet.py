@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from parquet_files import damage, source_of, values_of, write
 from pyarrow import fs
 
 from kl_drift.api import fit, scan
 from kl_drift.counts.binning import Categories
 from kl_drift.counts.profile import LeftOut
 from kl_drift.engines import files
-from kl_drift.engines.parquet import ParquetSource, open_parquet
+from kl_drift.engines.parquet import ParquetSource
 from kl_drift.errors import (
     SnapshotInvalidError,
     SnapshotNotFoundError,
@@ -29,24 +29,8 @@ from kl_drift.errors import (
 from kl_drift.snapshot import Snapshot
 
 
-def write(path: Path, columns: dict[str, Any] | pa.Table | None = None, **options: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = columns if isinstance(columns, pa.Table) else pa.table(columns or {"x": [1, 2, 3]})
-    pq.write_table(table, path, **options)
-    return path
-
-
-def opened(path: str | Path, **stated: Any) -> ParquetSource:
-    return open_parquet(Snapshot(path=str(path), **stated))
-
-
 def names(source: ParquetSource, root: Path) -> list[str]:
     return [str(Path(file.path).relative_to(root)) for file in source.found]
-
-
-def column(source: ParquetSource, name: str) -> list[object]:
-    pieces = [array for part in source.parts() for _, array in part.read([name])]
-    return [value for array in pieces for value in array.to_pylist()]
 
 
 # ---------------------------------------------------------------- which files
@@ -137,10 +121,10 @@ EVERY = [
 def test_which_files_a_path_means(tree: Path, path: str, found: list[str]) -> None:
     for start in (f"{tree}/{path}", f"file://{tree}/{path}"):
         if found:
-            assert names(opened(start), tree) == found
+            assert names(source_of(start), tree) == found
         else:
             with pytest.raises(SnapshotNotFoundError, match="no Parquet files at"):
-                opened(start)
+                source_of(start)
 
 
 @pytest.mark.parametrize(
@@ -157,18 +141,18 @@ def test_which_files_a_path_means(tree: Path, path: str, found: list[str]) -> No
 )
 def test_relative_paths(tree: Path, path: str, found: list[str]) -> None:
     with chdir(tree):
-        assert [file.path for file in opened(path).found] == found
+        assert [file.path for file in source_of(path).found] == found
 
 
 def test_the_parent_folder_is_no_hidden_one(tree: Path) -> None:
     with chdir(tree / "deep" / "er"):
-        assert opened("../er").rows == 1
-        assert opened("../*").rows == 2
+        assert source_of("../er").rows == 1
+        assert source_of("../*").rows == 2
 
 
 def test_a_glob_that_is_no_glob_is_refused() -> None:
     with pytest.raises(UsageError, match=r"the glob 'a\[z-b\]' cannot match anything"):
-        opened("a[z-b]")
+        source_of("a[z-b]")
 
 
 def test_what_is_parquet_by_content_is_read_whatever_its_name(tmp_path: Path) -> None:
@@ -177,10 +161,10 @@ def test_what_is_parquet_by_content_is_read_whatever_its_name(tmp_path: Path) ->
         write(tmp_path / "lake" / name, {"x": [number]})
     (tmp_path / "lake" / "notes.txt").write_text("no rows")
     (tmp_path / "lake" / "empty").write_bytes(b"")
-    source = opened(tmp_path / "lake")
+    source = source_of(tmp_path / "lake")
     assert names(source, tmp_path / "lake") == list(every)
-    assert column(source, "x") == list(range(len(every)))
-    assert names(opened(tmp_path / "lake" / "0*"), tmp_path) == ["lake/000000_0"]
+    assert values_of(source, "x") == list(range(len(every)))
+    assert names(source_of(tmp_path / "lake" / "0*"), tmp_path) == ["lake/000000_0"]
     assert source.left_out == (LeftOut(kind="not_parquet", files=2, names=("empty", "notes.txt")),)
 
 
@@ -198,7 +182,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
     dead = ("day=2/gone.parquet",)
     hidden = ("day=2/.part-0.parquet.crc", "day=2/_SUCCESS", "day=2/_temporary/0/part-1.parquet")
     pipes = ("day=2/pipe.parquet",)
-    assert opened(tmp_path, where={"day": "2"}).left_out == (
+    assert source_of(tmp_path, where={"day": "2"}).left_out == (
         LeftOut(kind="dead_link", files=1, names=dead),
         LeftOut(kind="hidden", files=3, names=hidden),
         LeftOut(kind="no_file", files=1, names=pipes),
@@ -214,15 +198,15 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
 def test_a_partition_key_may_begin_like_a_hidden_folder(tmp_path: Path) -> None:
     write(tmp_path / "_day=1" / "a.parquet")
     write(tmp_path / "_staging" / "b.parquet")
-    assert opened(tmp_path).rows == 3
-    assert [str(each) for each in opened(tmp_path).left_out] == ["1 hidden (_staging/b.parquet)"]
+    assert source_of(tmp_path).rows == 3
+    assert [str(each) for each in source_of(tmp_path).left_out] == ["1 hidden (_staging/b.parquet)"]
 
 
 def test_a_folder_without_parquet_says_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / ".b").write_text("hidden")
     with pytest.raises(SnapshotNotFoundError) as caught:
-        opened(tmp_path)
+        source_of(tmp_path)
     assert "(1 hidden (.b); 1 not Parquet (a.csv)); expected a file" in str(caught.value)
 
 
@@ -230,8 +214,8 @@ def test_a_link_to_a_file_or_folder_is_followed(tmp_path: Path) -> None:
     write(tmp_path / "real" / "a.parquet")
     (tmp_path / "folder").symlink_to(tmp_path / "real")
     (tmp_path / "file.parquet").symlink_to(tmp_path / "real" / "a.parquet")
-    assert opened(tmp_path / "folder").rows == 3
-    assert opened(tmp_path / "file.parquet").rows == 3
+    assert source_of(tmp_path / "folder").rows == 3
+    assert source_of(tmp_path / "file.parquet").rows == 3
 
 
 def test_a_link_below_the_folder_shows_nothing_twice(tmp_path: Path) -> None:
@@ -244,12 +228,12 @@ def test_a_link_below_the_folder_shows_nothing_twice(tmp_path: Path) -> None:
     (tmp_path / "data" / "month=3").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "linked").symlink_to(tmp_path / "data")
     for folder in (tmp_path / "data", tmp_path / "linked", tmp_path / "data" / "*"):
-        source = opened(folder)
-        assert column(source, "x") == [1, 2, 3]
-        assert column(source, "month") == ["1", "2", "3"]
-    assert column(opened(tmp_path / "data" / "latest"), "x") == [2]
+        source = source_of(folder)
+        assert values_of(source, "x") == [1, 2, 3]
+        assert values_of(source, "month") == ["1", "2", "3"]
+    assert values_of(source_of(tmp_path / "data" / "latest"), "x") == [2]
     with chdir(tmp_path / "data"):
-        assert column(opened("."), "x") == column(opened("*"), "x") == [1, 2, 3]
+        assert values_of(source_of("."), "x") == values_of(source_of("*"), "x") == [1, 2, 3]
 
 
 def test_a_file_name_that_is_no_text_is_an_error_of_ours(
@@ -260,7 +244,7 @@ def test_a_file_name_that_is_no_text_is_an_error_of_ours(
 
     monkeypatch.setattr(files, "_below", listed)
     with pytest.raises(SnapshotUnreadableError, match="cannot be listed: 'utf-8' codec"):
-        opened(tmp_path)
+        source_of(tmp_path)
 
 
 @pytest.mark.parametrize("path", ["nothing", "nothing.parquet", "nothing/*.parquet", "empty"])
@@ -302,21 +286,21 @@ def hive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_where_chooses_partitions(hive: Path, where: dict[str, Any], months: list[int]) -> None:
-    assert column(opened(hive, where=where), "x") == months
-    assert column(opened(hive / "month=*", where=where), "x") == months
+    assert values_of(source_of(hive, where=where), "x") == months
+    assert values_of(source_of(hive / "month=*", where=where), "x") == months
 
 
 def test_partition_keys_are_columns_of_text(hive: Path) -> None:
-    source = opened(hive, where={"month": "1"})
+    source = source_of(hive, where={"month": "1"})
     assert source.partition_keys == {"month", "city"}
     assert source.schema == {"x": pa.int64(), "city": pa.string(), "month": pa.string()}
-    assert column(source, "month") == ["01"] * 6
-    assert column(source, "city") == ["New York"] * 2 + [None] * 2 + ["a/b=c"] * 2
+    assert values_of(source, "month") == ["01"] * 6
+    assert values_of(source, "city") == ["New York"] * 2 + [None] * 2 + ["a/b=c"] * 2
 
 
 def test_a_folder_below_the_key_has_no_key(hive: Path) -> None:
-    assert opened(hive / "month=01").partition_keys == {"city"}
-    assert opened(hive / "month=01" / "city=New%20York" / "p.parquet").partition_keys == set()
+    assert source_of(hive / "month=01").partition_keys == {"city"}
+    assert source_of(hive / "month=01" / "city=New%20York" / "p.parquet").partition_keys == set()
 
 
 @pytest.mark.parametrize(
@@ -334,14 +318,14 @@ def test_a_wrong_partition_is_told_what_there_is(
     hive: Path, where: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SnapshotNotFoundError, match=message):
-        opened(hive, where=where)
+        source_of(hive, where=where)
 
 
 def test_a_wrong_value_among_many_is_told_the_ends_and_the_nearest(tmp_path: Path) -> None:
     for day in range(1, 31):
         write(tmp_path / f"day=2013-01-{day:02d}" / "p.parquet")
     with pytest.raises(SnapshotNotFoundError) as caught:
-        opened(tmp_path, where={"day": "2013-1-17"})
+        source_of(tmp_path, where={"day": "2013-1-17"})
     assert "2013-01-01, 2013-01-02, 2013-01-03 … 2013-01-29, 2013-01-30 (30 in all)" in str(
         caught.value
     )
@@ -351,22 +335,22 @@ def test_a_wrong_value_among_many_is_told_the_ends_and_the_nearest(tmp_path: Pat
 def test_where_on_files_without_partitions(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet")
     with pytest.raises(SnapshotNotFoundError, match="no partition key 'month'; found: none"):
-        opened(tmp_path, where={"month": "1"})
+        source_of(tmp_path, where={"month": "1"})
 
 
 def test_a_key_that_only_some_folders_have_is_null_elsewhere(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", {"x": [1]})
     write(tmp_path / "month=2" / "b.parquet", {"x": [2]})
-    assert column(opened(tmp_path), "month") == [None, "2"]
-    assert column(opened(tmp_path, where={"month": "2"}), "x") == [2]
+    assert values_of(source_of(tmp_path), "month") == [None, "2"]
+    assert values_of(source_of(tmp_path, where={"month": "2"}), "x") == [2]
 
 
 def test_a_key_that_is_a_column_too_is_read_once_from_the_file(tmp_path: Path) -> None:
     write(tmp_path / "month=1" / "a.parquet", {"month": [1, 1], "x": [5, 6]})
     write(tmp_path / "month=2" / "b.parquet", {"x": [7]})
-    source = opened(tmp_path)
+    source = source_of(tmp_path)
     assert source.schema["month"] == pa.int64()
-    assert column(source, "month") == [1, 1, 2]
+    assert values_of(source, "month") == [1, 1, 2]
     profile = fit(tmp_path, columns=["month", "x"])
     assert profile["month"].histogram is not None
     assert profile["month"].histogram.rows == 3
@@ -387,9 +371,9 @@ def test_partition_keys_are_set_aside_unless_named(hive: Path) -> None:
 
 
 def test_a_source_is_called_by_its_path_its_partitions_or_its_label(hive: Path) -> None:
-    assert opened(hive).name == str(hive)
-    assert opened(hive, where={"month": ["1", "2"]}).name == f"{hive} [month=1,2]"
-    assert opened(hive, label="January", where={"month": "1"}).name == "January"
+    assert source_of(hive).name == str(hive)
+    assert source_of(hive, where={"month": ["1", "2"]}).name == f"{hive} [month=1,2]"
+    assert source_of(hive, label="January", where={"month": "1"}).name == "January"
     assert fit(Snapshot(path=str(hive), label="all")).sources == ("all",)
     with pytest.raises(SnapshotInvalidError, match=r"^January: "):
         fit(Snapshot(path=str(write(hive.parent / "none.parquet", {"x": []})), label="January"))
@@ -403,7 +387,7 @@ def test_a_column_that_is_not_asked_for_is_never_read(tmp_path: Path) -> None:
     good = write(tmp_path / "good.parquet", table)
     damaged = tmp_path / "damaged.parquet"
     shutil.copy(good, damaged)
-    _damage(damaged, "unread")
+    damage(damaged, "unread")
     reference = fit(good, columns=["x", "y"])
     assert fit(damaged, columns=["x", "y"]).counted == reference.counted
     assert scan(damaged, like=reference).counted == reference.counted
@@ -471,17 +455,3 @@ def test_no_more_bytes_are_read_than_the_columns_asked_for_take(
     scan(path, like=reference)
     assert 800_000 < handler.bytes < 1_000_000
     assert path.stat().st_size > 8_000_000
-
-
-def _damage(path: Path, name: str) -> None:
-    """Overwrite every data page of a column."""
-    metadata = pq.read_metadata(path)
-    content = bytearray(path.read_bytes())
-    for group in range(metadata.num_row_groups):
-        for index in range(metadata.num_columns):
-            chunk = metadata.row_group(group).column(index)
-            if chunk.path_in_schema == name:
-                start = chunk.dictionary_page_offset or chunk.data_page_offset
-                size = chunk.total_compressed_size
-                content[start : start + size] = b"\xff" * size
-    path.write_bytes(content)

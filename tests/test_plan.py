@@ -67,7 +67,7 @@ def _values(path):
 # What a plan says
 
 
-def test_a_path_is_a_whole_plan(plan, tmp_path):
+def test_a_path_is_a_whole_plan(plan, tmp_path) -> None:
     found = plan("version: 1\nreference: jan.parquet\n")
     assert found.path == str(tmp_path / "p.yaml")
     assert found.reference.path == str(tmp_path / "jan.parquet")
@@ -78,7 +78,7 @@ def test_a_path_is_a_whole_plan(plan, tmp_path):
     assert found.output == Output()
 
 
-def test_every_key_finds_its_place(plan, tmp_path, monkeypatch):
+def test_every_key_finds_its_place(plan, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("ENDPOINT", "http://minio")
     found = plan(
         """
@@ -147,7 +147,7 @@ output: {report: out/r.json, html: /abs/r.html, profile: s3://b/p.json}
     assert "minio" not in repr(found)
 
 
-def test_limits_of_a_column_inherit_what_they_do_not_state(plan):
+def test_limits_of_a_column_inherit_what_they_do_not_state(plan) -> None:
     policy = plan(
         """
 version: 1
@@ -171,13 +171,13 @@ columns:
     assert policy.of("carrier").drift == 0.05
 
 
-def test_scalars_that_yaml_1_1_would_turn_into_something_else_stay_text(plan):
+def test_scalars_that_yaml_1_1_would_turn_into_something_else_stay_text(plan) -> None:
     found = plan("version: 1\nreference: 2013-02-28\ncolumns: {include: [on, no, 010, 1:30, 1_0]}")
     assert found.reference.path.endswith("/2013-02-28")
     assert found.selection.include == ("on", "no", "010", "1:30", "1_0")
 
 
-def test_keys_are_text_and_hold_no_placeholders(plan):
+def test_keys_are_text_and_hold_no_placeholders(plan) -> None:
     each = "{1: {limits: {drift: 1}}, null: {}, on: {}, '{{ x }}': {}, '${X}': {}}"
     found = plan(f"version: 1\nreference: a\ncolumns: {{each: {each}}}")
     each = [key[2] for key in found.lines if key[:2] == ("columns", "each") and len(key) == 3]
@@ -185,29 +185,29 @@ def test_keys_are_text_and_hold_no_placeholders(plan):
     assert found.policy.of("1").drift == 1
 
 
-def test_an_alias_repeats_a_value(plan):
+def test_an_alias_repeats_a_value(plan) -> None:
     each = "{a: &strict {limits: {drift: 0.3}}, b: *strict}"
     policy = plan(f"version: 1\nreference: x\ncolumns: {{each: {each}}}").policy
     assert policy.of("a").drift == policy.of("b").drift == 0.3
 
 
-def test_json_is_yaml(plan):
+def test_json_is_yaml(plan) -> None:
     written = {"version": 1, "reference": {"path": "a", "label": "été 😀"}}
     assert plan(json.dumps(written)).reference.label == "été 😀"
 
 
-def test_paths_start_at_the_plan_and_home_is_home(plan, tmp_path, monkeypatch):
+def test_paths_start_at_the_plan_and_home_is_home(plan, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     found = plan("version: 1\nreference: ~/x.json\ncurrent: ./a/../b/*.parquet\n")
     assert found.reference.path == "/home/ada/x.json"
     assert found.current.path == str(tmp_path / "b/*.parquet")
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(plan):
+def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(plan) -> None:
     assert plan("\ufeffversion: 1\r\nreference: a\r\n").policy == Policy()
 
 
-def test_a_name_in_each_that_fits_no_column_is_refused(plan, tmp_path):
+def test_a_name_in_each_that_fits_no_column_is_refused(plan, tmp_path) -> None:
     found = plan(
         "version: 1\nreference: a\ncolumns:\n  each:\n"
         '    dep_dely: {limits: {drift: 1}}\n    "arr_*": {}\n    carrier: {}\n'
@@ -406,11 +406,11 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_answered_with_line_key_and_remedy(mistakes, text, message):
+def test_a_mistake_is_answered_with_line_key_and_remedy(mistakes, text, message) -> None:
     assert mistakes(text) == [message]
 
 
-def test_all_mistakes_are_said_at_once_in_the_order_of_the_file(mistakes, monkeypatch):
+def test_all_mistakes_are_said_at_once_in_the_order_of_the_file(mistakes, monkeypatch) -> None:
     monkeypatch.delenv("NO_SUCH_VARIABLE", raising=False)
     found = mistakes(
         """version: 1
@@ -433,13 +433,13 @@ limits: {warn: -1, drift: ten}
     ]
 
 
-def test_a_bomb_of_aliases_is_refused(mistakes):
+def test_a_bomb_of_aliases_is_refused(mistakes) -> None:
     levels = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
     text = "\n".join(["a0: &a0 [0]", *levels])
     assert mistakes(text) == ["p.yaml: more than 100,000 values: too many aliases"]
 
 
-def test_a_file_that_is_not_there_is_answered_with_the_nearest(tmp_path):
+def test_a_file_that_is_not_there_is_answered_with_the_nearest(tmp_path) -> None:
     _written(tmp_path, "version: 1")
     with pytest.raises(PlanError, match=r"no plan at .*/pp\.yaml\. Did you mean '.*/p\.yaml'\?"):
         load_plan(tmp_path / "pp.yaml")
@@ -447,7 +447,7 @@ def test_a_file_that_is_not_there_is_answered_with_the_nearest(tmp_path):
         load_plan(tmp_path)
 
 
-def test_bytes_that_are_no_text_are_named_by_line(tmp_path):
+def test_bytes_that_are_no_text_are_named_by_line(tmp_path) -> None:
     (tmp_path / "p.yaml").write_bytes(b"version: 1\nreference: \xff\n")
     with pytest.raises(PlanError, match=r"p\.yaml:2: not UTF-8 text; save the plan as UTF-8"):
         load_plan(tmp_path / "p.yaml")
@@ -465,7 +465,9 @@ def test_bytes_that_are_no_text_are_named_by_line(tmp_path):
         "version: 1\nreference: a\ncolumns: {include: '${SECRET}'}",
     ],
 )
-def test_options_and_what_comes_from_the_environment_are_never_shown(mistakes, monkeypatch, text):
+def test_options_and_what_comes_from_the_environment_are_never_shown(
+    mistakes, monkeypatch, text
+) -> None:
     monkeypatch.setenv("SECRET", "hunter2")
     (message,) = mistakes(text)
     assert "hunter2" not in message
@@ -473,7 +475,7 @@ def test_options_and_what_comes_from_the_environment_are_never_shown(mistakes, m
 
 
 @pytest.mark.parametrize("key", ["smoothing", "limits", "columns:\n  include"])
-def test_a_secret_in_a_uri_is_not_shown(mistakes, key):
+def test_a_secret_in_a_uri_is_not_shown(mistakes, key) -> None:
     (message,) = mistakes(f"version: 1\nreference: a\n{key}: s3://key:hunter2@bucket\n")
     assert "got 's3://…'" in message
     assert "hunter2" not in message
@@ -482,7 +484,7 @@ def test_a_secret_in_a_uri_is_not_shown(mistakes, key):
 # Placeholders
 
 
-def test_a_placeholder_that_nothing_fills_says_what_to_type(mistakes, monkeypatch):
+def test_a_placeholder_that_nothing_fills_says_what_to_type(mistakes, monkeypatch) -> None:
     monkeypatch.setenv("S3_ENDPOINT", "x")
     text = 'version: 1\nreference: a\ncurrent:\n  path: "{{ month }}"\n  label: "${S3_ENDPONT}"\n'
     assert mistakes(text) == [
@@ -499,14 +501,14 @@ def test_a_placeholder_that_nothing_fills_says_what_to_type(mistakes, monkeypatc
     ]
 
 
-def test_a_setting_that_no_placeholder_asks_for_is_refused(mistakes):
+def test_a_setting_that_no_placeholder_asks_for_is_refused(mistakes) -> None:
     assert mistakes("version: 1\nreference: a/{{ month:-1 }}", moth="2") == [
         "p.yaml: --set moth: there is no {{ moth }} in the plan; it has: month. "
         "Did you mean 'month'?"
     ]
 
 
-def test_a_placeholder_in_place_of_a_number_is_explained(mistakes):
+def test_a_placeholder_in_place_of_a_number_is_explained(mistakes) -> None:
     text = 'version: 1\nreference: a\nlimits: {warn: "{{ warn }}"}'
     assert mistakes(text, warn="0.1") == [
         "p.yaml:3: limits.warn: expected a number above 0, got '0.1'; "
@@ -533,7 +535,7 @@ def test_a_placeholder_in_place_of_a_number_is_explained(mistakes):
         ("{ month } }}", "{ month } }}"),
     ],
 )
-def test_placeholders_are_filled(monkeypatch, text, filled):
+def test_placeholders_are_filled(monkeypatch, text, filled) -> None:
     monkeypatch.setenv("PLACE", "here")
     monkeypatch.setenv("EMPTY", "")
     monkeypatch.delenv("NO_PLACE", raising=False)
@@ -545,14 +547,16 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30) | st.text("${}' \":-#
 
 
 @given(TEXTS)
-def test_what_is_escaped_is_filled_to_itself(text):
+def test_what_is_escaped_is_filled_to_itself(text) -> None:
     found = fill(escaped(text), {}, set())
     assert (found.text, found.placeholders, found.mistakes) == (text, 0, [])
 
 
 @given(TEXTS)
 @settings(max_examples=40, deadline=None)
-def test_any_value_of_a_placeholder_survives_and_changes_nothing_else(tmp_path_factory, value):
+def test_any_value_of_a_placeholder_survives_and_changes_nothing_else(
+    tmp_path_factory, value
+) -> None:
     path = tmp_path_factory.getbasetemp() / "injected.yaml"
     path.write_text(
         'version: 1\nreference: a\ncurrent:\n  path: b\n  label: "{{ x }}"\n'
@@ -574,7 +578,7 @@ def test_any_value_of_a_placeholder_survives_and_changes_nothing_else(tmp_path_f
 # The schema
 
 
-def test_the_schema_describes_every_key():
+def test_the_schema_describes_every_key() -> None:
     schema = plan_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     for mapping in (schema, *schema["$defs"].values()):
@@ -584,13 +588,13 @@ def test_the_schema_describes_every_key():
     assert "null" not in re.findall(r'"type": "(\w+)"', json.dumps(schema))
 
 
-def test_every_limit_can_be_stated_and_has_the_default_of_the_policy():
+def test_every_limit_can_be_stated_and_has_the_default_of_the_policy() -> None:
     stated = {name: key.default for name, key in LimitKeys.model_fields.items()}
     assert stated == {each.name: each.default for each in fields(Policy) if each.name != "columns"}
 
 
 @pytest.mark.parametrize("name", ["flights-minimal.yaml", "flights.yaml", "flights-daily.yaml"])
-def test_the_configs_fit_the_schema(name):
+def test_the_configs_fit_the_schema(name) -> None:
     jsonschema.validate(_values(CONFIGS / name), plan_schema())
 
 
@@ -610,7 +614,7 @@ def test_the_configs_fit_the_schema(name):
         "version: 1\nreference: a\nsmoothing: {floor: 1}",
     ],
 )
-def test_what_the_schema_refuses_is_refused(mistakes, tmp_path, text):
+def test_what_the_schema_refuses_is_refused(mistakes, tmp_path, text) -> None:
     assert mistakes(text)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(_values(tmp_path / "p.yaml"), plan_schema())
@@ -629,7 +633,9 @@ ANY = st.recursive(
 @given(st.fixed_dictionaries({"version": st.just(1)}, optional=dict.fromkeys(
     ["reference", "current", "columns", "limits", "smoothing", "output"], ANY)))  # fmt: skip
 @settings(max_examples=100, deadline=None)
-def test_whatever_stands_in_a_file_is_a_plan_or_answered_line_by_line(tmp_path_factory, written):
+def test_whatever_stands_in_a_file_is_a_plan_or_answered_line_by_line(
+    tmp_path_factory, written
+) -> None:
     path = _written(tmp_path_factory.getbasetemp(), yaml.safe_dump(written))
     try:
         messages = []
@@ -643,7 +649,7 @@ def test_whatever_stands_in_a_file_is_a_plan_or_answered_line_by_line(tmp_path_f
 
 
 @pytest.mark.parametrize("name", ["flights-minimal.yaml", "flights.yaml"])
-def test_the_configs_run(name):
+def test_the_configs_run(name) -> None:
     found = load_plan(CONFIGS / name, values={"month": "2013-07"})
     reference = fit(found.reference, columns=found.selection)
     found.check_columns(reference.columns)
@@ -654,7 +660,7 @@ def test_the_configs_run(name):
     assert ("hour(time_hour)" in {column.name for column in report}) == (name == "flights.yaml")
 
 
-def test_the_full_config_shows_every_key_of_the_schema():
+def test_the_full_config_shows_every_key_of_the_schema() -> None:
     text = (CONFIGS / "flights.yaml").read_text()
     schema = plan_schema()
     for mapping in (schema, *schema["$defs"].values()):
@@ -673,7 +679,7 @@ def _drafted(table, path="data/flights"):
     return draft_plan(path, fit(table))
 
 
-def _uncommented(text):
+def _uncommented(text) -> str:
     """Take the # from ``each`` and the lines below it."""
     head, each, rest = text.partition("  # each:\n")
     assert each
@@ -681,7 +687,7 @@ def _uncommented(text):
     return f"{head}  each:\n{re.sub(r'^  # ', '  ', body, flags=re.MULTILINE)}{blank}{tail}"
 
 
-def test_a_draft_loads_as_it_is(tmp_path):
+def test_a_draft_loads_as_it_is(tmp_path) -> None:
     text = (ROOT / "examples/flights/month=2013-01").as_posix()
     drafted = draft_plan(text, fit(text), plan=str(tmp_path / "configs/p.yaml"))
     (tmp_path / "configs").mkdir()
@@ -698,7 +704,7 @@ def test_a_draft_loads_as_it_is(tmp_path):
     assert "time_hour: {judge: [hour, weekday]}  # timestamp[us, tz=UTC]" in drafted
 
 
-def test_a_draft_is_written_relative_to_where_it_will_lie(tmp_path, monkeypatch):
+def test_a_draft_is_written_relative_to_where_it_will_lie(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     profile = fit(pa.table({"x": [1.0, 2.0]}))
     (tmp_path / "configs").mkdir()
@@ -716,7 +722,7 @@ def test_a_draft_is_written_relative_to_where_it_will_lie(tmp_path, monkeypatch)
     assert found.reference.path == str(tmp_path / "a")
 
 
-def test_odd_column_names_survive_a_draft(tmp_path):
+def test_odd_column_names_survive_a_draft(tmp_path) -> None:
     values = [float(value) for value in range(40)]
     text = _drafted(pa.table(dict.fromkeys(ODD, values))).replace("0.05}}", "0.5}}")
     policy = load_plan(_written(tmp_path, _uncommented(text))).policy
@@ -726,7 +732,7 @@ def test_odd_column_names_survive_a_draft(tmp_path):
 
 @given(st.lists(TEXTS, min_size=1, max_size=5, unique=True))
 @settings(max_examples=40, deadline=None)
-def test_any_column_name_survives_a_draft(tmp_path_factory, names):
+def test_any_column_name_survives_a_draft(tmp_path_factory, names) -> None:
     text = _drafted(pa.table({name: [1.0, 2.0, 3.0] for name in names}))
     each = text.replace("0.05}}", "0.5}}", 1)  # the first of them only
     path = _written(tmp_path_factory.getbasetemp(), _uncommented(each))
@@ -736,7 +742,7 @@ def test_any_column_name_survives_a_draft(tmp_path_factory, names):
 
 @given(TEXTS.filter(lambda text: text.strip("./ ")))
 @settings(max_examples=40, deadline=None)
-def test_any_path_survives_a_draft(tmp_path_factory, path):
+def test_any_path_survives_a_draft(tmp_path_factory, path) -> None:
     folder = tmp_path_factory.getbasetemp()
     profile = fit(pa.table({"x": [1.0]}))
     text = draft_plan(f"/{path}", profile)
@@ -745,7 +751,7 @@ def test_any_path_survives_a_draft(tmp_path_factory, path):
     assert load_plan(_written(folder, text)).selection == Selection()
 
 
-def test_a_draft_says_why_a_column_is_not_judged():
+def test_a_draft_says_why_a_column_is_not_judged() -> None:
     day = pa.array(range(60), pa.int32()).cast(pa.date32())
     table = pa.table({"id": [f"row {i}" for i in range(60)], "day": day, "list": [[1]] * 60,
                       "kind": ["a", "b"] * 30})  # fmt: skip

@@ -25,7 +25,7 @@ def _mistakes(mapping):
 
 
 @pytest.mark.parametrize("name", [path.name for path in CONFIGS.glob("*.yaml")])
-def test_the_values_of_a_file_are_the_same_plan(name, monkeypatch):
+def test_the_values_of_a_file_are_the_same_plan(name, monkeypatch) -> None:
     monkeypatch.chdir(CONFIGS)
     values = {"day": "2013-04-01"} if "daily" in name else {"month": "2013-03"}
     mapping = read_yaml(name, values, as_written=lambda _: False).value
@@ -33,7 +33,7 @@ def test_the_values_of_a_file_are_the_same_plan(name, monkeypatch):
     assert replace(without, name="") == replace(kd.load_plan(name, values=values), name="")
 
 
-def test_values_may_be_those_of_python(tmp_path):
+def test_values_may_be_those_of_python(tmp_path) -> None:
     plan = kd.Plan.from_dict(
         {
             "reference": {"path": tmp_path / "flights", "where": {"month": 1, "day": [True, "02"]}},
@@ -51,19 +51,19 @@ def test_values_may_be_those_of_python(tmp_path):
     assert kd.Plan.from_dict({"reference": "a", "name": "mine"}, path=TASK).name == "mine"
 
 
-def test_relative_paths_begin_at_the_working_directory():
+def test_relative_paths_begin_at_the_working_directory() -> None:
     plan = kd.Plan.from_dict({"reference": "a/../b", "history": "h.db"}, path="a/folder: task")
     assert plan.reference.path == "b"
     assert plan.history == "h.db"
 
 
-def test_placeholders_are_not_filled(monkeypatch):
+def test_placeholders_are_not_filled(monkeypatch) -> None:
     monkeypatch.setenv("FLIGHTS", "no")
     plan = kd.Plan.from_dict({"reference": "${FLIGHTS}/{{ ds }}"})
     assert plan.reference.path == "${FLIGHTS}/{{ ds }}"
 
 
-def test_all_mistakes_are_told_at_once_without_lines():
+def test_all_mistakes_are_told_at_once_without_lines() -> None:
     wrong = {
         "current": {"path": "b", "lable": "May"},
         "limits": {"drift": "much"},
@@ -81,7 +81,7 @@ def test_all_mistakes_are_told_at_once_without_lines():
     }
 
 
-def test_what_contradicts_itself_is_refused_as_in_a_file():
+def test_what_contradicts_itself_is_refused_as_in_a_file() -> None:
     assert _mistakes({"reference": "a.parquet", "output": {"html": "a.parquet"}}) == [
         f"{TASK}: output.html: would overwrite the reference; give it its own name"
     ]
@@ -89,7 +89,7 @@ def test_what_contradicts_itself_is_refused_as_in_a_file():
     assert newer.startswith(f"{TASK}: version: plan format 2, this kl-drift reads up to 1")
 
 
-def test_what_no_file_could_hold_is_refused():
+def test_what_no_file_could_hold_is_refused() -> None:
     expected = "expected text, a number, true or false, a list or a mapping, got"
     wrong = {"reference": "a", "name": "half \ud800", "columns": {"include": {"x"}}}
     assert _mistakes(wrong) == [
@@ -104,7 +104,7 @@ def test_what_no_file_could_hold_is_refused():
     assert _mistakes(endless) == [f"{TASK}: nested too deeply; does it hold itself?"]
 
 
-def test_secrets_are_not_repeated():
+def test_secrets_are_not_repeated() -> None:
     said = "\n".join(
         _mistakes({"reference": {"path": "s3://b", "options": 5}, "history": ["hunter2"]})
     )
@@ -112,7 +112,7 @@ def test_secrets_are_not_repeated():
     assert "got (hidden)" in said
 
 
-def test_a_mapping_is_checked_like_a_file():
+def test_a_mapping_is_checked_like_a_file() -> None:
     table = pa.table({"x": list(range(100)) * 20})
     mapping = {"reference": "ref.json", "columns": {"each": {"y": {"limits": {"drift": 1.0}}}}}
     plan = kd.Plan.from_dict(mapping, path=TASK)
@@ -120,7 +120,7 @@ def test_a_mapping_is_checked_like_a_file():
         plan.check_columns(kd.fit(table).columns)
 
 
-def test_the_mapping_is_left_as_it_is():
+def test_the_mapping_is_left_as_it_is() -> None:
     mapping = {"reference": "a", "columns": {"include": ["x"]}}
     before = yaml.safe_dump(mapping)
     kd.Plan.from_dict(mapping)

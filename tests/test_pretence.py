@@ -53,7 +53,7 @@ def planted(*texts: str) -> pa.Table:
         ("origin 'JFK' → ''", "origin", lambda value: value.replace("JFK", "")),
     ],
 )
-def test_a_change_is_made_to_its_column_and_no_other(text, name, change):
+def test_a_change_is_made_to_its_column_and_no_other(text, name, change) -> None:
     found = planted(text)
     for each in TABLE.column_names:
         expected = TABLE[each].to_pylist()
@@ -62,21 +62,21 @@ def test_a_change_is_made_to_its_column_and_no_other(text, name, change):
         assert found[each].to_pylist() == pytest.approx(expected)
 
 
-def test_nulls_are_planted_in_a_share_of_the_rows():
+def test_nulls_are_planted_in_a_share_of_the_rows() -> None:
     found = planted("a null null 30 %")["a null"]
     assert found.null_count / ROWS == pytest.approx(0.1 + 0.9 * 0.3, abs=0.03)
     assert planted("delay null 100 %")["delay"].null_count == ROWS
     assert planted("delay null 0 %")["delay"].null_count == 0
 
 
-def test_fewer_rows_are_whole_rows():
+def test_fewer_rows_are_whole_rows() -> None:
     found = planted("rows / 10")
     assert found.num_rows == pytest.approx(ROWS / 10, rel=0.2)
     rows = set(zip(*(TABLE[name].to_pylist() for name in TABLE.column_names), strict=True))
     assert set(zip(*(found[name].to_pylist() for name in found.column_names), strict=True)) <= rows
 
 
-def test_changes_are_made_one_after_the_other_and_the_same_each_time():
+def test_changes_are_made_one_after_the_other_and_the_same_each_time() -> None:
     found = planted("delay + 5", "delay * 2", "rows / 2")
     assert found.equals(planted("delay + 5", "delay * 2", "rows / 2"))
     assert set(found["delay"].to_pylist()) == {(value + 5) * 2 for value in range(50)}
@@ -95,7 +95,7 @@ def test_changes_are_made_one_after_the_other_and_the_same_each_time():
         ("delay 'a' -> 'b'", ColumnTypeError, "column 'delay' is double, which has no levels"),
     ],
 )
-def test_what_cannot_be_planted_is_refused(text, error: type[KLDriftError], message):
+def test_what_cannot_be_planted_is_refused(text, error: type[KLDriftError], message) -> None:
     with pytest.raises(error, match=message):
         planted(text)
 
@@ -114,7 +114,7 @@ def plan(tmp_path: Path) -> Plan:
     )
 
 
-def test_a_rehearsal_is_judged_and_leaves_nothing_behind(plan, tmp_path):
+def test_a_rehearsal_is_judged_and_leaves_nothing_behind(plan, tmp_path) -> None:
     assert kd.check(plan, pretend=["delay null 0 %"]).status == "ok"
     report = kd.check(plan, pretend=["delay +20 %", "origin 'JFK' -> 'XXX'"])
     assert set(report.drifted) == {"delay", "origin"}
@@ -123,18 +123,18 @@ def test_a_rehearsal_is_judged_and_leaves_nothing_behind(plan, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
 
 
-def test_a_rehearsal_reads_the_history_and_does_not_add_to_it(plan):
+def test_a_rehearsal_reads_the_history_and_does_not_add_to_it(plan) -> None:
     kd.check(plan)
     kd.check(plan, pretend=["delay * 3"])
     assert len(kd.History.open(plan.history).reports(plan.name)) == 1
 
 
-def test_a_saved_profile_has_no_rows_to_change(plan):
+def test_a_saved_profile_has_no_rows_to_change(plan) -> None:
     with pytest.raises(UsageError, match="drift is planted in rows"):
         kd.check(plan, current=kd.fit(TABLE), pretend=["delay * 2"])
 
 
-def test_partitions_and_labels_stay_those_of_the_snapshot(plan):
+def test_partitions_and_labels_stay_those_of_the_snapshot(plan) -> None:
     snapshot = Snapshot(path=plan.current.path, label="the rows")
     report = kd.check(plan, current=snapshot, pretend=["delay * 2"])
     assert report.current.source == "the rows with delay * 2 planted: a rehearsal"

@@ -40,7 +40,7 @@ def profile(rows, **columns):
     return Profile(columns=columns, rows=rows)
 
 
-def test_parts_make_a_whole():
+def test_parts_make_a_whole() -> None:
     january = Profile(
         columns={"x": counted(1, 2, 0, 1, range=span(-5, 9)), "t": uncounted(nulls=1)},
         rows=4,
@@ -67,25 +67,25 @@ def test_parts_make_a_whole():
     assert_profiles_equal(merge([february, january]), whole)
 
 
-def test_the_range_of_a_part_without_values_is_that_of_the_other():
+def test_the_range_of_a_part_without_values_is_that_of_the_other() -> None:
     empty, full = counted(0, 0, 0, 2), counted(0, 1, 0, 0, range=span(4, 4))
     assert (empty + full).range == span(4, 4)
     assert (full + empty).range == span(4, 4)
     assert (empty + empty).range is None
 
 
-def test_a_column_of_one_part_that_is_not_counted_stays():
+def test_a_column_of_one_part_that_is_not_counted_stays() -> None:
     whole = profile(1, x=counted(1, 0, 0, 0), t=uncounted()) + profile(1, x=counted(1, 0, 0, 0))
     assert set(whole.columns) == {"x", "t"}
 
 
-def test_when_a_profile_was_made_is_no_part_of_it():
+def test_when_a_profile_was_made_is_no_part_of_it() -> None:
     one = profile(1, x=counted(1, 0, 0, 0))
     assert one == replace(one, created="2013-02-01", created_by="9.9")
     assert one != replace(one, as_of="2013-02-01")
 
 
-def test_refuses_profiles_over_other_bins_and_names_both_and_the_columns():
+def test_refuses_profiles_over_other_bins_and_names_both_and_the_columns() -> None:
     one = profile(1, x=counted(1, 0, 0, 0), y=counted(1, 0, 0, 0))
     two = profile(1, x=counted(1, 0, 0, 0), y=counted(1, 0, 0, 0, bins=OTHER))
     with pytest.raises(BinsMismatchError) as caught:
@@ -110,7 +110,7 @@ def test_refuses_profiles_over_other_bins_and_names_both_and_the_columns():
         ),
     ],
 )
-def test_names_the_columns_whose_bins_differ(one, two, named):
+def test_names_the_columns_whose_bins_differ(one, two, named) -> None:
     sides = [
         profile(0, **{name: counted(0, 0, 0, 0, bins=bins) for name, bins in side.items()})
         for side in (one, two)
@@ -120,7 +120,7 @@ def test_names_the_columns_whose_bins_differ(one, two, named):
     assert f"columns that differ: {named})" in str(caught.value)
 
 
-def test_refuses_a_column_that_is_counted_in_one_part_only():
+def test_refuses_a_column_that_is_counted_in_one_part_only() -> None:
     with pytest.raises(BinsMismatchError, match="columns that differ: x"):
         profile(1, x=counted(1, 0, 0, 0)) + profile(1, x=uncounted("type changed"))
     with pytest.raises(BinsMismatchError, match=r"not in the other \(type changed"):
@@ -130,18 +130,18 @@ def test_refuses_a_column_that_is_counted_in_one_part_only():
 @pytest.mark.parametrize(
     "other", [span(0, 1, "date"), span(0, 1, "decimal", 3)], ids=["domain", "scale"]
 )
-def test_refuses_to_join_ranges_of_other_units_and_names_the_column(other):
+def test_refuses_to_join_ranges_of_other_units_and_names_the_column(other) -> None:
     one = profile(1, when=uncounted(range=span(0, 1, "decimal", 2)))
     with pytest.raises(BinsMismatchError, match="column 'when': a range of decimal cannot join"):
         one + profile(1, when=uncounted(range=other))
 
 
-def test_refuses_counts_that_do_not_sum_to_the_rows():
+def test_refuses_counts_that_do_not_sum_to_the_rows() -> None:
     with pytest.raises(UsageError, match="column 'x': its counts sum to 1,003, the profile has 7"):
         profile(7, x=counted(1000, 3, 0, 0))
 
 
-def test_a_name_that_is_not_there_is_answered_with_the_nearest():
+def test_a_name_that_is_not_there_is_answered_with_the_nearest() -> None:
     one = profile(1, dep_delay=counted(1, 0, 0, 0))
     assert one["dep_delay"].histogram == one.counted["dep_delay"]
     with pytest.raises(
@@ -152,19 +152,19 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest():
         one["zzz"]
 
 
-def test_the_digest_of_the_bins_sees_names_and_bins_and_nothing_else():
+def test_the_digest_of_the_bins_sees_names_and_bins_and_nothing_else() -> None:
     one = profile(1, x=counted(1, 0, 0, 0))
     assert one.bins_digest == profile(9, x=counted(0, 9, 0, 0), t=uncounted()).bins_digest
     assert one.bins_digest != profile(1, y=counted(1, 0, 0, 0)).bins_digest
     assert one.bins_digest != profile(1, x=counted(1, 0, 0, 0, bins=OTHER)).bins_digest
 
 
-def test_nothing_cannot_be_merged():
+def test_nothing_cannot_be_merged() -> None:
     with pytest.raises(UsageError, match="nothing to merge"):
         merge([])
 
 
-def test_one_profile_merged_is_itself():
+def test_one_profile_merged_is_itself() -> None:
     one = profile(1, x=counted(1, 0, 0, 0))
     assert merge(iter([one])) is one
 
@@ -178,11 +178,11 @@ def test_one_profile_merged_is_itself():
         (span(0, 2**63 - 1, "timestamp"), f"1970-01-01 00:00:00 … {2**63 - 1} µs"),
     ],
 )
-def test_a_range_is_written_for_a_person(found, text):
+def test_a_range_is_written_for_a_person(found, text) -> None:
     assert str(found) == text
 
 
-def test_unseen_levels_are_exact_for_those_kept_whatever_the_order():
+def test_unseen_levels_are_exact_for_those_kept_whatever_the_order() -> None:
     parts = [{f"level {i}": i + 1 for i in range(start, start + 60)} for start in (0, 30, 50, 100)]
     total = {}
     for part in parts:
@@ -196,7 +196,7 @@ def test_unseen_levels_are_exact_for_those_kept_whatever_the_order():
         assert merged == {level: total[level] for level in smallest}
 
 
-def test_a_readable_difference():
+def test_a_readable_difference() -> None:
     one = profile(4, x=counted(1, 2, 0, 1, range=span(0, 5)), t=uncounted())
     two = profile(5, x=counted(1, 2, 1, 1, range=span(0, 12)), y=counted(5, 0, 0, 0))
     with pytest.raises(AssertionError) as caught:
@@ -211,7 +211,7 @@ def test_a_readable_difference():
     ]
 
 
-def test_a_readable_difference_of_bins():
+def test_a_readable_difference_of_bins() -> None:
     with pytest.raises(AssertionError, match=r"column 'x': bins are .*\[0, 10\].*\[0, 11\]"):
         assert_profiles_equal(
             profile(0, x=counted(0, 0, 0, 0)), profile(0, x=counted(0, 0, 0, 0, bins=OTHER))

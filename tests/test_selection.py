@@ -41,7 +41,7 @@ def names(keys=(), **selection):
     return set(chosen(keys, **selection).wanted)
 
 
-def test_every_column_is_counted_or_has_its_reason():
+def test_every_column_is_counted_or_has_its_reason() -> None:
     found = chosen()
     assert set(found.wanted) == JUDGED
     assert set(found.left) == SCHEMA.keys() - JUDGED
@@ -51,7 +51,7 @@ def test_every_column_is_counted_or_has_its_reason():
 
 
 @pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)
-def test_every_type_can_be_counted(kind):
+def test_every_type_can_be_counted(kind) -> None:
     family = family_of(kind)
     judge = {"x": ("value",)} if family in TEMPORAL else {}
     (want,) = choose({"x": kind}, (), Selection(judge=judge)).wanted.values()
@@ -62,14 +62,14 @@ def test_every_type_can_be_counted(kind):
 
 
 @pytest.mark.parametrize("kind", [*NESTED_TYPES, pa.month_day_nano_interval()], ids=str)
-def test_a_type_that_cannot_be_counted_is_left_with_the_reason(kind):
+def test_a_type_that_cannot_be_counted_is_left_with_the_reason(kind) -> None:
     found = choose({"x": kind, "y": pa.int8()}, (), Selection())
     assert set(found.wanted) == {"y"}
     expected = Kind.NESTED if pa.types.is_nested(kind) else Kind.UNKNOWN_TYPE
     assert found.left["x"].kind is expected
 
 
-def test_decimals_are_binned_at_the_scale_of_the_reference():
+def test_decimals_are_binned_at_the_scale_of_the_reference() -> None:
     assert chosen().wanted["fare"].scale == 2
     assert chosen().wanted["dep_delay"].scale == 0
     kind = pa.dictionary(pa.int8(), pa.decimal128(5, -2))
@@ -100,33 +100,33 @@ def test_decimals_are_binned_at_the_scale_of_the_reference():
     ],
     ids=lambda value: str(sorted(value)),  # sets have no order of their own
 )
-def test_names_patterns_and_types(selection, expected):
+def test_names_patterns_and_types(selection, expected) -> None:
     assert names(**selection) == expected
     left = chosen(**selection).left
     assert set(left) == SCHEMA.keys() - expected
     assert {left[name].kind for name in JUDGED - expected} <= {Kind.NOT_SELECTED}
 
 
-def test_case_matters():
+def test_case_matters() -> None:
     with pytest.raises(ColumnNotFoundError, match="no column 'DEP_\\*'"):
         chosen(include=("DEP_*",))
 
 
-def test_a_name_may_look_like_a_pattern():
+def test_a_name_may_look_like_a_pattern() -> None:
     schema = {"x[0]": pa.int8(), "x0": pa.int8(), "a*": pa.int8(), "ab": pa.int8()}
     assert set(choose(schema, (), Selection(include=("x[0]",))).wanted) == {"x[0]"}
     assert set(choose(schema, (), Selection(include=("x?",))).wanted) == {"x0"}
     assert set(choose(schema, (), Selection(exclude=("a*",))).wanted) == {"x[0]", "x0", "ab"}
 
 
-def test_a_named_column_stays_even_if_it_looks_like_an_identifier():
+def test_a_named_column_stays_even_if_it_looks_like_an_identifier() -> None:
     assert chosen(include=("id",)).wanted["id"].named
     assert chosen(bins={"id": Uniform()}).wanted["id"].named
     assert not chosen(include=("i*",)).wanted["id"].named
     assert not chosen().wanted["id"].named
 
 
-def test_partition_keys_are_counted_if_they_are_named():
+def test_partition_keys_are_counted_if_they_are_named() -> None:
     found = chosen(keys=("month",))
     assert set(found.wanted) == JUDGED - {"month"}
     assert found.left["month"].kind is Kind.PARTITION_KEY
@@ -149,7 +149,7 @@ def test_partition_keys_are_counted_if_they_are_named():
         ),
     ],
 )
-def test_what_is_judged_of_a_moment(name, judged, expected):
+def test_what_is_judged_of_a_moment(name, judged, expected) -> None:
     found = chosen(judge={name: judged})
     wanted = {key: want for key, want in found.wanted.items() if key not in JUDGED}
     assert {key: (want.domain, want.derivation) for key, want in wanted.items()} == expected
@@ -161,14 +161,14 @@ def test_what_is_judged_of_a_moment(name, judged, expected):
         assert found.left[name] == Uncounted(kind=Kind.JUDGED_AS, parts=judged)
 
 
-def test_hours_are_levels_and_ages_are_numbers():
+def test_hours_are_levels_and_ages_are_numbers() -> None:
     found = chosen(judge={"at": ("hour", "weekday", "age", "value")}, numeric=Uniform(count=7))
     assert isinstance(found.wanted["hour(at)"].binning, Categories)
     assert isinstance(found.wanted["weekday(at)"].binning, Categories)
     assert found.wanted["age(at)"].binning == found.wanted["at"].binning == Uniform(count=7)
 
 
-def test_one_way_of_binning_for_all_or_for_some():
+def test_one_way_of_binning_for_all_or_for_some() -> None:
     few, wide, cuts = Categories(top=3), Uniform(count=5), Edges(edges=(0, 15))
     found = chosen(
         numeric=wide, categories=few, bins={"dep_delay": cuts, "*_delay": Quantiles(count=4)}
@@ -179,19 +179,19 @@ def test_one_way_of_binning_for_all_or_for_some():
     assert found["carrier"].binning == few
 
 
-def test_the_first_pattern_that_fits_is_taken():
+def test_the_first_pattern_that_fits_is_taken() -> None:
     found = chosen(bins={"dep_*": Uniform(count=2), "*_delay": Uniform(count=3)}).wanted
     assert found["dep_delay"].binning == Uniform(count=2)
     assert found["arr_delay"].binning == Uniform(count=3)
 
 
-def test_a_pattern_may_fit_columns_of_other_types():
+def test_a_pattern_may_fit_columns_of_other_types() -> None:
     found = chosen(bins={"*": Edges(edges=(0,))}).wanted
     assert found["dep_delay"].binning == Edges(edges=(0,))
     assert found["carrier"].binning == Categories()
 
 
-def test_numbers_and_dates_may_be_categories():
+def test_numbers_and_dates_may_be_categories() -> None:
     each = {"id": "integer", "dep_delay": "float", "fare": "decimal", "day": "date"}
     found = chosen(bins=dict.fromkeys(each, Categories()), judge={"day": ("value",)}).wanted
     assert {name: found[name].domain for name in each} == each
@@ -208,7 +208,7 @@ def test_numbers_and_dates_may_be_categories():
     ],
     ids=str,
 )
-def test_a_name_that_is_not_there_is_answered_with_the_nearest(selection):
+def test_a_name_that_is_not_there_is_answered_with_the_nearest(selection) -> None:
     with pytest.raises(ColumnNotFoundError) as caught:
         chosen(**selection)
     message = str(caught.value)
@@ -217,12 +217,12 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(selection):
     assert message.endswith("… (15 in all)")
 
 
-def test_a_pattern_that_fits_nothing_is_refused():
+def test_a_pattern_that_fits_nothing_is_refused() -> None:
     with pytest.raises(ColumnNotFoundError, match=r"no column 'zz\*' in the snapshot\. It has"):
         chosen(include=("dep_delay", "zz*"))
 
 
-def test_what_is_judged_is_asked_by_name_not_by_pattern():
+def test_what_is_judged_is_asked_by_name_not_by_pattern() -> None:
     with pytest.raises(ColumnNotFoundError, match=r"no column 'at\*'"):
         chosen(judge={"at*": ("hour",)})
 
@@ -239,21 +239,21 @@ def test_what_is_judged_is_asked_by_name_not_by_pattern():
     ],
     ids=str,
 )
-def test_refuses_what_a_type_does_not_allow(selection, message):
+def test_refuses_what_a_type_does_not_allow(selection, message) -> None:
     with pytest.raises(ColumnTypeError, match=message):
         chosen(**selection)
 
 
-def test_refuses_what_is_judged_of_nothing_known():
+def test_refuses_what_is_judged_of_nothing_known() -> None:
     with pytest.raises(UsageError, match="column 'at': cannot judge 'month' of it; known: value, "):
         chosen(judge={"at": ("month",)})
 
 
-def test_nothing_to_judge_is_as_if_it_were_not_asked():
+def test_nothing_to_judge_is_as_if_it_were_not_asked() -> None:
     assert chosen(judge={"at": ()}) == chosen()
 
 
-def test_refuses_a_derived_column_beside_one_of_that_name():
+def test_refuses_a_derived_column_beside_one_of_that_name() -> None:
     for schema in (
         {"at": pa.timestamp("s"), "hour(at)": pa.int8()},
         {"hour(at)": pa.int8(), "at": pa.timestamp("s")},
@@ -265,7 +265,7 @@ def test_refuses_a_derived_column_beside_one_of_that_name():
         assert set(both) == {"hour(at)", "age(at)"}
 
 
-def test_refuses_a_type_that_is_none():
+def test_refuses_a_type_that_is_none() -> None:
     with pytest.raises(
         UsageError, match=r"types: 'flaot' is unknown\. Did you mean 'float'\? Known"
     ):

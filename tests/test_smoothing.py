@@ -22,7 +22,7 @@ METHODS = ["jeffreys", "laplace", {"floor": 1e-4}, "none"]
 
 
 @pytest.mark.parametrize("table", FIXED["counts"], ids=lambda table: str(table["current"]))
-def test_fixed_points_on_count_tables(table):
+def test_fixed_points_on_count_tables(table) -> None:
     counts = table["current"], table["reference"]
     assert kl_divergence(*smooth(*counts)) == pytest.approx(table["kl"], rel=1e-12)
     both = [smooth_reference(side) for side in counts]
@@ -48,7 +48,7 @@ def test_fixed_points_on_count_tables(table):
         ("none", [0.0, 0.1, 0.9]),
     ],
 )
-def test_the_reference_by_each_method(method, expected):
+def test_the_reference_by_each_method(method, expected) -> None:
     assert smooth_reference([0, 1, 9], method).tolist() == pytest.approx(expected, rel=1e-15)
 
 
@@ -62,13 +62,13 @@ def test_the_reference_by_each_method(method, expected):
         ("none", [0.0, 0.1, 0.9]),
     ],
 )
-def test_the_current_by_each_method(method, expected):
+def test_the_current_by_each_method(method, expected) -> None:
     current, reference = smooth([0, 1, 9], [4, 6, 10], method)
     assert current.tolist() == pytest.approx(expected, rel=1e-15)
     np.testing.assert_array_equal(reference, smooth_reference([4, 6, 10], method))
 
 
-def test_one_pseudo_row_invents_less_drift_than_some_in_every_cell():
+def test_one_pseudo_row_invents_less_drift_than_some_in_every_cell() -> None:
     # 200 rows of 100 skewed cells against a million, and no drift: .13, .40 and .69 nats.
     rng = np.random.default_rng(7)
     shares = 0.9 ** np.arange(100)
@@ -86,32 +86,32 @@ def test_one_pseudo_row_invents_less_drift_than_some_in_every_cell():
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_a_current_without_rows_equals_the_reference(method):
+def test_a_current_without_rows_equals_the_reference(method) -> None:
     current, reference = smooth([0, 0, 0], [1, 2, 5], method)
     assert kl_divergence(current, reference) == 0
     np.testing.assert_array_equal(current, reference)
 
 
 @pytest.mark.parametrize("method", METHODS[:3], ids=str)
-def test_a_reference_without_rows_is_uniform(method):
+def test_a_reference_without_rows_is_uniform(method) -> None:
     assert smooth_reference([0, 0, 0, 0], method).tolist() == [0.25] * 4
 
 
-def test_raw_shares_of_no_rows_are_refused():
+def test_raw_shares_of_no_rows_are_refused() -> None:
     with pytest.raises(DomainError, match=r"reference counts have no rows.*'jeffreys'"):
         smooth_reference([0, 0], "none")
     with pytest.raises(DomainError, match="reference counts of distribution 1 have no rows"):
         smooth_reference([[1, 2], [0, 0]], "none")
 
 
-def test_huge_counts():
+def test_huge_counts() -> None:
     current, reference = smooth([10**12, 3 * 10**12], [5 * 10**15, 0])
     assert reference.tolist() == pytest.approx([1.0, 1e-16], rel=1e-12)
     assert current.tolist() == pytest.approx([0.25, 0.75], rel=1e-12)
     assert smooth_reference([10**30, 10**30]).tolist() == [0.5, 0.5]
 
 
-def test_a_batch_along_any_axis():
+def test_a_batch_along_any_axis() -> None:
     counts = np.array([[1, 2, 3], [0, 5, 0]])
     reference = [4, 4, 4]
     ours, theirs = smooth(counts, reference)
@@ -122,14 +122,14 @@ def test_a_batch_along_any_axis():
     np.testing.assert_array_equal(smooth_reference(counts.T, axis=0).T, smooth_reference(counts))
 
 
-def test_a_single_current_is_smoothed_towards_each_of_several_references():
+def test_a_single_current_is_smoothed_towards_each_of_several_references() -> None:
     references = [[1, 2, 3], [3, 2, 1]]
     smoothed, _ = smooth([5, 0, 0], references)
     expected = [smooth([5, 0, 0], reference)[0] for reference in references]
     np.testing.assert_array_equal(smoothed, expected)
 
 
-def test_the_counts_are_left_as_they_were():
+def test_the_counts_are_left_as_they_were() -> None:
     counts = np.array([1.0, 2.0])
     smooth(counts, counts)
     with_unseen_mass([0, 1], counts, other=0, unseen=1, singletons=9)
@@ -137,14 +137,14 @@ def test_the_counts_are_left_as_they_were():
 
 
 @pytest.mark.parametrize("counts", [[1, -1], [1, math.nan], [1, math.inf], [], "no", None])
-def test_refuses_what_is_no_count(counts):
+def test_refuses_what_is_no_count(counts) -> None:
     with pytest.raises(DomainError, match="reference counts"):
         smooth_reference(counts)
     with pytest.raises(DomainError, match="current counts"):
         smooth(counts, [5, 5])
 
 
-def test_refuses_a_reference_of_other_cells():
+def test_refuses_a_reference_of_other_cells() -> None:
     with pytest.raises(DomainError, match="current has 2 cells and reference has 3"):
         smooth([1, 2], [1, 2, 3])
 
@@ -159,7 +159,7 @@ def test_refuses_a_reference_of_other_cells():
         (Smoothing(method="laplace"), Smoothing(method="laplace"), "laplace"),
     ],
 )
-def test_a_plan_names_its_smoothing(value, expected, text):
+def test_a_plan_names_its_smoothing(value, expected, text) -> None:
     assert parse_smoothing(value) == expected
     assert str(expected) == text
 
@@ -178,12 +178,12 @@ def test_a_plan_names_its_smoothing(value, expected, text):
         ({"floor": "1e-4"}, "a number above 0 and below 1.* got '1e-4'"),
     ],
 )
-def test_a_smoothing_that_is_none_is_a_usage_error(value, message):
+def test_a_smoothing_that_is_none_is_a_usage_error(value, message) -> None:
     with pytest.raises(UsageError, match=message):
         parse_smoothing(value)
 
 
-def test_only_the_floor_takes_an_eps():
+def test_only_the_floor_takes_an_eps() -> None:
     with pytest.raises(UsageError, match="'laplace' takes no eps"):
         Smoothing(method="laplace", eps=0.1)
 
@@ -201,33 +201,33 @@ def test_only_the_floor_takes_an_eps():
         (20, [41, 40, 9], 8, [41, 40, 9]),
     ],
 )
-def test_new_levels_are_expected_one_sided(unseen, counts, singletons, expected):
+def test_new_levels_are_expected_one_sided(unseen, counts, singletons, expected) -> None:
     current = [90 - unseen, 0, unseen]
     moved = with_unseen_mass(current, counts, other=1, unseen=2, singletons=singletons)
     assert moved.tolist() == pytest.approx(expected, rel=1e-14)
     assert moved.sum() == pytest.approx(sum(counts), rel=1e-15)
 
 
-def test_as_many_new_levels_as_good_and_turing_expect_are_no_divergence():
+def test_as_many_new_levels_as_good_and_turing_expect_are_no_divergence() -> None:
     reference = with_unseen_mass([880, 60, 60], [900, 100, 0], other=1, unseen=2, singletons=60)
     assert reference.tolist() == [900, 40, 60]
     current, expected = smooth([880, 60, 60], reference)
     assert current[2] == expected[2]
 
 
-def test_new_levels_are_allowed_for_in_each_of_a_batch():
+def test_new_levels_are_allowed_for_in_each_of_a_batch() -> None:
     currents = [[90, 0, 0], [80, 0, 10], [0, 0, 0]]
     moved = with_unseen_mass(currents, [50, 40, 0], other=1, unseen=2, singletons=8)
     assert moved.tolist() == [[50, 40, 0], [50, 32, 8], [50, 40, 0]]
 
 
 @pytest.mark.parametrize(("other", "unseen"), [(1, 1), (1, 3), (-1, 2), (3, 1)])
-def test_other_and_unseen_must_be_two_of_the_cells(other, unseen):
+def test_other_and_unseen_must_be_two_of_the_cells(other, unseen) -> None:
     with pytest.raises(UsageError, match=r"two cells of one distribution.* 3 cells"):
         with_unseen_mass([1, 2, 3], [1, 2, 3], other=other, unseen=unseen, singletons=1)
 
 
 @pytest.mark.parametrize("singletons", [-1, math.nan, math.inf])
-def test_singletons_are_a_number(singletons):
+def test_singletons_are_a_number(singletons) -> None:
     with pytest.raises(DomainError, match="singletons"):
         with_unseen_mass([1, 2, 3], [1, 2, 3], other=1, unseen=2, singletons=singletons)

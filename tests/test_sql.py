@@ -38,7 +38,7 @@ def postgres(server):
         connection.rollback()
 
 
-def lines(connection, *statements):
+def lines(connection, *statements) -> None:
     for statement in statements:
         connection.exec_driver_sql(statement)
 
@@ -50,7 +50,7 @@ def counts(bind, table, reference):
 WORDS = kd.fit({"word": ["a", "A", "b"] * 9}, columns=["word"])
 
 
-def test_texts_are_told_apart_by_bytes_whatever_the_collation_of_sqlite(lite):
+def test_texts_are_told_apart_by_bytes_whatever_the_collation_of_sqlite(lite) -> None:
     with lite.begin() as connection:
         lines(
             connection,
@@ -61,7 +61,7 @@ def test_texts_are_told_apart_by_bytes_whatever_the_collation_of_sqlite(lite):
     assert counts(lite, "t", WORDS) == expected.counted
 
 
-def test_enumerations_domains_and_padded_text_are_text(postgres):
+def test_enumerations_domains_and_padded_text_are_text(postgres) -> None:
     lines(
         postgres,
         "CREATE TYPE letter AS ENUM ('a', 'A', 'b'); CREATE DOMAIN named AS text",
@@ -72,7 +72,7 @@ def test_enumerations_domains_and_padded_text_are_text(postgres):
     assert [counts(postgres, table, WORDS) for table in "edp"] == [expected] * 3
 
 
-def test_infinite_moments_fall_in_the_open_ends_and_are_no_extremes(postgres):
+def test_infinite_moments_fall_in_the_open_ends_and_are_no_extremes(postgres) -> None:
     days = pa.array([1, 2, 3, 4] * 9, pa.date32())
     reference = kd.fit(pa.table({"day": days}), judge={"day": "value"})
     lines(
@@ -86,7 +86,7 @@ def test_infinite_moments_fall_in_the_open_ends_and_are_no_extremes(postgres):
     assert str(found.range) == "1970-01-03 … 1970-01-03"
 
 
-def test_a_numeric_nan_is_null_and_infinities_fall_in_the_open_ends(postgres):
+def test_a_numeric_nan_is_null_and_infinities_fall_in_the_open_ends(postgres) -> None:
     amounts = pa.array([Decimal("1.00"), Decimal("2.00")] * 30, pa.decimal128(9, 2))
     reference = kd.fit(pa.table({"amount": amounts}))
     lines(
@@ -100,7 +100,7 @@ def test_a_numeric_nan_is_null_and_infinities_fall_in_the_open_ends(postgres):
     assert (found.range.minimum, found.range.maximum) == (199, 10**52)
 
 
-def test_a_uuid_is_its_bytes(postgres):
+def test_a_uuid_is_its_bytes(postgres) -> None:
     ids = [uuid4() for _ in range(3)]
     reference = kd.fit(pa.table({"id": pa.array([i.bytes for i in ids * 10], pa.binary(16))}))
     values = f"('{ids[0]}'), ('{uuid4()}')"
@@ -121,7 +121,7 @@ def test_a_uuid_is_its_bytes(postgres):
         ("DATE", "20130102", pa.table({"x": pa.array([1, 2] * 9, pa.date32())})),
     ],
 )
-def test_what_is_not_as_declared_stops_the_scan(lite, declared, stray, reference):
+def test_what_is_not_as_declared_stops_the_scan(lite, declared, stray, reference) -> None:
     judge = {"x": "value"} if declared in ("TIMESTAMP", "DATE") else None
     fitted = kd.fit(reference, columns=["x"], judge=judge)
     with lite.begin() as connection:
@@ -131,7 +131,7 @@ def test_what_is_not_as_declared_stops_the_scan(lite, declared, stray, reference
         counts(lite, "t", fitted)
 
 
-def test_findings_are_those_of_the_core(lite):
+def test_findings_are_those_of_the_core(lite) -> None:
     reference = kd.fit({"gone": [1.5, 2.5] * 20, "kept": [1, 2] * 20, "other": ["a", "b"] * 20})
     with lite.begin() as connection:
         lines(connection, 'CREATE TABLE t (kept SMALLINT, other REAL, "new one" TEXT)')
@@ -143,7 +143,7 @@ def test_findings_are_those_of_the_core(lite):
     assert findings == {"gone": "missing", "other": "type changed", "new one": "new", "kept": ""}
 
 
-def test_hundreds_of_columns_are_counted_by_a_query_for_each_two_hundred(lite):
+def test_hundreds_of_columns_are_counted_by_a_query_for_each_two_hundred(lite) -> None:
     names = [f"c{place}" for place in range(401)]
     reference = kd.fit({name: [0.5, 1.5, 2.5] * 10 for name in names})
     with lite.begin() as connection:
@@ -151,7 +151,7 @@ def test_hundreds_of_columns_are_counted_by_a_query_for_each_two_hundred(lite):
         lines(connection, f"CREATE TABLE t ({columns})", "INSERT INTO t (c0) VALUES (1.5)")
     seen = []
 
-    def note(connection, cursor, statement, *_):
+    def note(connection, cursor, statement, *_) -> None:
         if "count" in statement:
             seen.append(statement)
 
@@ -162,13 +162,13 @@ def test_hundreds_of_columns_are_counted_by_a_query_for_each_two_hundred(lite):
     assert len(seen) == 3
 
 
-def test_rows_that_come_between_two_queries_are_noticed(lite, monkeypatch):
+def test_rows_that_come_between_two_queries_are_noticed(lite, monkeypatch) -> None:
     monkeypatch.setattr(sql.DIALECTS["sqlite"].__class__, "branches", 1)
     reference = kd.fit({"x": [0.5, 1.5] * 20, "y": [0.5, 1.5] * 20})
     with lite.begin() as connection:
         lines(connection, "CREATE TABLE t (x REAL, y REAL)")
 
-    def add(connection, cursor, statement, *_):
+    def add(connection, cursor, statement, *_) -> None:
         if "count" in statement:
             cursor.execute("INSERT INTO t VALUES (1, 1)")
 
@@ -177,7 +177,7 @@ def test_rows_that_come_between_two_queries_are_noticed(lite, monkeypatch):
         counts(lite, "t", reference)
 
 
-def test_too_many_levels_are_refused(lite, monkeypatch):
+def test_too_many_levels_are_refused(lite, monkeypatch) -> None:
     monkeypatch.setattr(sql, "LEVEL_LIMIT", 2)
     with lite.begin() as connection:
         lines(connection, "CREATE TABLE t (word TEXT)", "INSERT INTO t VALUES ('a'), ('b'), (NULL)")
@@ -188,14 +188,14 @@ def test_too_many_levels_are_refused(lite, monkeypatch):
         counts(lite, "t", WORDS)
 
 
-def test_an_empty_table_and_a_reference_without_columns(lite):
+def test_an_empty_table_and_a_reference_without_columns(lite) -> None:
     with lite.begin() as connection:
         lines(connection, "CREATE TABLE t (word TEXT)")
     assert counts(lite, "t", WORDS) == kd.scan({"word": []}, like=WORDS).counted
     assert kd.scan(kd.SqlTable(lite, "t"), like=kd.fit({"x": [None]})).rows == 0
 
 
-def test_a_query_is_counted_like_a_table(lite):
+def test_a_query_is_counted_like_a_table(lite) -> None:
     with lite.begin() as connection:
         lines(connection, "CREATE TABLE t (word TEXT)", "INSERT INTO t VALUES ('a'), ('b')")
     query = sa.text("SELECT word FROM t WHERE word = 'b'").columns()
@@ -205,7 +205,7 @@ def test_a_query_is_counted_like_a_table(lite):
     assert counts(lite, query, WORDS) == expected
 
 
-def test_a_table_that_is_not_there_and_a_refusal_are_told(lite):
+def test_a_table_that_is_not_there_and_a_refusal_are_told(lite) -> None:
     with pytest.raises(SnapshotNotFoundError, match="no table 'nowhere'"):
         counts(lite, "nowhere", WORDS)
     absent = kd.SqlTable(lite, "nowhere", columns={"word": sa.Text()})
@@ -213,14 +213,14 @@ def test_a_table_that_is_not_there_and_a_refusal_are_told(lite):
         kd.scan(absent, like=WORDS)
 
 
-def test_other_databases_are_refused():
+def test_other_databases_are_refused() -> None:
     other = sa.create_mock_engine("mysql://", executor=None)
     assert isinstance(other.dialect, mysql.dialect)
     with pytest.raises(UsageError, match="not in mysql"):
         kd.SqlTable(other, "t")
 
 
-def test_bins_are_not_fitted_in_a_database(lite):
+def test_bins_are_not_fitted_in_a_database(lite) -> None:
     with lite.begin() as connection:
         lines(connection, "CREATE TABLE t (word TEXT)")
     with pytest.raises(UsageError, match="its rows stay where they are"):

@@ -63,7 +63,7 @@ def column(reference, name="amount", **fields):
 @pytest.mark.parametrize("result_format", ["BOOLEAN_ONLY", "COMPLETE"])
 def test_an_alert_says_column_kl_interval_limit_what_moved_and_batch(
     checkpoint, reference, shifted, hook, result_format
-):
+) -> None:
     daily = checkpoint([column(reference)], action(), result_format=result_format)
     result = run(daily, shifted)
     (alert,) = hook.received
@@ -79,12 +79,12 @@ def test_an_alert_says_column_kl_interval_limit_what_moved_and_batch(
     assert "% of rows" in alert["message"]
 
 
-def test_a_good_day_alerts_of_nothing(checkpoint, reference, ordinary, hook):
+def test_a_good_day_alerts_of_nothing(checkpoint, reference, ordinary, hook) -> None:
     assert run(checkpoint([column(reference)], action()), ordinary).success is True
     assert hook.received == []
 
 
-def test_errors_and_undecided_days_alert_too(checkpoint, reference, hook):
+def test_errors_and_undecided_days_alert_too(checkpoint, reference, hook) -> None:
     daily = checkpoint([column(reference), column("gone.json", "code")], action())
     run(daily, made(rows=50))
     (alert,) = hook.received
@@ -96,7 +96,7 @@ def test_errors_and_undecided_days_alert_too(checkpoint, reference, hook):
 
 def test_a_batch_that_cannot_be_counted_alerts_with_its_reason(
     checkpoint, reference, ordinary, hook
-):
+) -> None:
     from great_expectations.expectations.row_conditions import Column
 
     daily = checkpoint([column(reference, row_condition=Column("not_there") == 1)], action())
@@ -113,7 +113,9 @@ def test_a_batch_that_cannot_be_counted_alerts_with_its_reason(
         ("critical", {"amount"}),
     ],
 )
-def test_alerts_are_routed_at_or_above_a_severity(checkpoint, reference, hook, least, heard):
+def test_alerts_are_routed_at_or_above_a_severity(
+    checkpoint, reference, hook, least, heard
+) -> None:
     daily = checkpoint(
         [
             column(reference, "amount", severity="critical"),
@@ -129,7 +131,7 @@ def test_alerts_are_routed_at_or_above_a_severity(checkpoint, reference, hook, l
 
 def test_the_table_expectation_alerts_with_every_column_that_moved(
     checkpoint, reference, shifted, hook
-):
+) -> None:
     daily = checkpoint([ExpectTableKLDriftToBeLessThan(reference=reference)], action())
     run(daily, shifted.assign(code="a"))
     (alert,) = hook.received
@@ -140,7 +142,7 @@ def test_the_table_expectation_alerts_with_every_column_that_moved(
 
 def test_the_second_failure_in_a_row_alerts(
     checkpoint, reference, ordinary, shifted, hook, tmp_path
-):
+) -> None:
     daily = checkpoint([column(reference)], action(times=2, state=str(tmp_path / "state.json")))
     for frame, alerts in (
         (shifted, 0), (ordinary, 0), (shifted, 0), (shifted, 1), (shifted, 2), (ordinary, 2),
@@ -179,7 +181,7 @@ def over_files(context, definition, reference, shifted, tmp_path):
 
 
 @pytest.mark.parametrize("second", ["good", "bad"])
-def test_each_batch_of_a_shared_suite_has_its_own_row_of_failures(over_files, hook, second):
+def test_each_batch_of_a_shared_suite_has_its_own_row_of_failures(over_files, hook, second) -> None:
     """A good one ends no row but its own, and two bad ones in one run are no two in a row."""
     daily = over_files(("a", "bad"), ("b", second))
     for alerts in (0, 1):
@@ -187,7 +189,7 @@ def test_each_batch_of_a_shared_suite_has_its_own_row_of_failures(over_files, ho
         assert len(hook.received) == alerts
 
 
-def test_a_result_that_took_the_place_of_another_is_no_green(over_files, hook):
+def test_a_result_that_took_the_place_of_another_is_no_green(over_files, hook) -> None:
     daily = over_files(("a", "bad"), ("a", "good"))
     with pytest.raises(SuiteError, match="results of a bad were replaced"):
         daily.run()
@@ -201,7 +203,7 @@ def test_a_result_that_took_the_place_of_another_is_no_green(over_files, hook):
 
 def test_two_expectations_of_one_column_have_each_their_row_of_failures(
     checkpoint, reference, shifted, hook, tmp_path
-):
+) -> None:
     daily = checkpoint(
         [column(reference), ExpectColumnKLDriftToBeLessThan(
             column="amount", reference=reference, threshold=9
@@ -215,7 +217,7 @@ def test_two_expectations_of_one_column_have_each_their_row_of_failures(
 
 def test_an_alert_is_not_repeated_before_it_has_cooled_down(
     checkpoint, reference, shifted, hook, tmp_path
-):
+) -> None:
     state = tmp_path / "state.json"
     daily = checkpoint([column(reference)], action(cooldown_hours=24, state=str(state)))
     run(daily, shifted)
@@ -234,7 +236,7 @@ def test_an_alert_is_not_repeated_before_it_has_cooled_down(
 
 def test_an_alert_that_was_not_delivered_is_sent_again(
     checkpoint, reference, shifted, hook, tmp_path, monkeypatch
-):
+) -> None:
     daily = checkpoint(
         [column(reference)], action(cooldown_hours=24, state=str(tmp_path / "state.json"))
     )
@@ -250,7 +252,7 @@ def test_an_alert_that_was_not_delivered_is_sent_again(
 @pytest.mark.parametrize("url", ["json://127.0.0.1:9/", "nowhere://", "json://127.0.0.1:x"])
 def test_a_delivery_that_fails_changes_no_verdict(
     checkpoint, reference, shifted, ordinary, url, monkeypatch, caplog
-):
+) -> None:
     monkeypatch.setenv("DRIFT_ALERTS", f"{url}?token={SECRET}")
     daily = checkpoint([column(reference)], action())
     assert run(daily, shifted).success is False
@@ -261,7 +263,7 @@ def test_a_delivery_that_fails_changes_no_verdict(
 
 def test_a_variable_that_is_not_set_changes_no_verdict(
     checkpoint, reference, shifted, monkeypatch, caplog
-):
+) -> None:
     monkeypatch.delenv("DRIFT_ALERTS", raising=False)
     assert run(checkpoint([column(reference)], action()), shifted).success is False
     assert "DRIFT_ALERTS" in caplog.text
@@ -270,7 +272,7 @@ def test_a_variable_that_is_not_set_changes_no_verdict(
 @pytest.mark.parametrize("text", ["{", '{"expectations": {"x": {}}}', "[]", '{"expectations": 1}'])
 def test_a_damaged_memory_keeps_no_alert_from_being_sent(
     checkpoint, reference, shifted, hook, tmp_path, text, caplog
-):
+) -> None:
     state = tmp_path / "state.json"
     state.write_text(text)
     run(checkpoint([column(reference)], action(cooldown_hours=1, state=str(state))), shifted)
@@ -282,7 +284,7 @@ def test_a_damaged_memory_keeps_no_alert_from_being_sent(
 @pytest.mark.parametrize("text", ["version: 1\n", '{"kl_drift": "profile"}', "PAR1"])
 def test_a_file_that_is_no_memory_is_left_as_it_is(
     checkpoint, reference, shifted, hook, tmp_path, text, caplog
-):
+) -> None:
     state = tmp_path / "state.json"
     state.write_text(text)
     run(checkpoint([column(reference)], action(cooldown_hours=1, state=str(state))), shifted)
@@ -293,7 +295,7 @@ def test_a_file_that_is_no_memory_is_left_as_it_is(
 
 def test_a_memory_that_cannot_be_written_fails_no_checkpoint(
     checkpoint, reference, shifted, hook, tmp_path, caplog
-):
+) -> None:
     (tmp_path / "file").write_text("")
     state = str(tmp_path / "file" / "state.json")
     result = run(
@@ -306,7 +308,7 @@ def test_a_memory_that_cannot_be_written_fails_no_checkpoint(
 
 def test_secrets_are_nowhere_but_on_the_way_to_the_service(
     reference, shifted, tmp_path, monkeypatch, caplog, capfd
-):
+) -> None:
     caplog.set_level(logging.DEBUG)
     with Hook() as hook:
         monkeypatch.setenv("DRIFT_ALERTS", hook.url.replace("://", f"://user:{SECRET}@"))
@@ -344,13 +346,13 @@ def test_secrets_are_nowhere_but_on_the_way_to_the_service(
         ({"minimum_severity": "high"}, "minimum_severity"),
     ],
 )
-def test_mistakes_are_refused_where_the_action_is_written(fields, said):
+def test_mistakes_are_refused_where_the_action_is_written(fields, said) -> None:
     with pytest.raises(ValueError, match=said) as refused:
         KLDriftAction(**{"name": "alert", "urls": ["${DRIFT_ALERTS}"], **fields})
     assert SECRET not in str(refused.value)
 
 
-def test_a_checkpoint_without_kl_drift_expectations_is_refused(checkpoint, ordinary, hook):
+def test_a_checkpoint_without_kl_drift_expectations_is_refused(checkpoint, ordinary, hook) -> None:
     lost = checkpoint([gx.expectations.ExpectTableRowCountToBeBetween(min_value=1)], action())
     with pytest.raises(SuiteError, match="has 0 of at least 1 kl-drift expectations"):
         run(lost, ordinary)
@@ -358,7 +360,7 @@ def test_a_checkpoint_without_kl_drift_expectations_is_refused(checkpoint, ordin
 
 def test_other_expectations_of_the_suite_are_left_to_other_actions(
     checkpoint, reference, ordinary, hook
-):
+) -> None:
     daily = checkpoint(
         [column(reference), gx.expectations.ExpectTableRowCountToBeBetween(max_value=1)], action()
     )

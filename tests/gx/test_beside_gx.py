@@ -57,7 +57,7 @@ def weights(then, edges):
     [(numbers, (-1.0, -0.25, 0.5, 1.0)), (numbers, (0.0,)), (codes, None)],
     ids=["five bins", "two bins", "categories"],
 )
-def test_both_agree_where_both_are_defined(validated, tmp_path, make, edges, seed):
+def test_both_agree_where_both_are_defined(validated, tmp_path, make, edges, seed) -> None:
     """The same bins, no smoothing, no nulls, and nothing new: one number."""
     then, now = make(seed), make(seed + 10)
     bins = {"x": kd.Edges(edges=edges)} if edges else None
@@ -76,7 +76,7 @@ def test_both_agree_where_both_are_defined(validated, tmp_path, make, edges, see
     assert mine.result["observed_value"] == pytest.approx(own.result["observed_value"], abs=1e-9)
 
 
-def test_the_table_in_the_documentation_is_what_the_script_finds(page, script):
+def test_the_table_in_the_documentation_is_what_the_script_finds(page, script) -> None:
     found = script.table()
     assert script.written(page) == found
     assert found.count("`None`") >= 2

@@ -48,7 +48,7 @@ def opened(browser, file, vega):
     """Open a page of Data Docs with Vega's scripts and nothing else from outside."""
     complaints = []
 
-    def answer(route):
+    def answer(route) -> None:
         if route.request.url == file.as_uri():
             route.continue_()
         elif route.request.url == f"{ASKED}vega@5":
@@ -56,7 +56,7 @@ def opened(browser, file, vega):
         else:
             route.fulfill(body="", content_type="text/javascript")
 
-    def said(message):
+    def said(message) -> None:
         """Keep what vega-embed complains of; the bundle's Vega is newer than that of Data Docs."""
         if message.type == "warning" and "The compiled spec uses Vega v5" not in message.text:
             complaints.append(message.text)
@@ -125,7 +125,7 @@ def words(page):
     return " ".join(page.locator("body").inner_text().split())
 
 
-def test_the_page_of_a_run_says_what_was_found_and_draws_it(browser, vega, site):
+def test_the_page_of_a_run_says_what_was_found_and_draws_it(browser, vega, site) -> None:
     with opened(browser, page_of(site, "validations"), vega) as page:
         text = words(page)
         for sentence in (
@@ -154,7 +154,7 @@ def test_the_page_of_a_run_says_what_was_found_and_draws_it(browser, vega, site)
             assert box["height"] > 200
 
 
-def test_the_charts_are_those_of_vega_lite_5(browser, vega, site):
+def test_the_charts_are_those_of_vega_lite_5(browser, vega, site) -> None:
     """Hand each specification to Vega-Lite 5 itself, and read what it makes of the data."""
     details = [result.result.get("details", {}) for result in site[1]]
     columns = [each for found in details for each in rendering.columns_of(found) if each.cells]
@@ -175,7 +175,7 @@ def test_the_charts_are_those_of_vega_lite_5(browser, vega, site):
             assert drawn["schema"].endswith("vega/v5.json")  # what Vega-Lite 5 compiles to
 
 
-def test_the_page_of_the_suite_says_what_is_expected(browser, vega, site):
+def test_the_page_of_the_suite_says_what_is_expected(browser, vega, site) -> None:
     with opened(browser, page_of(site, "expectations"), vega) as page:
         text = words(page)
         assert text.count("must not exceed") == 8
@@ -183,7 +183,7 @@ def test_the_page_of_the_suite_says_what_is_expected(browser, vega, site):
         assert "If" in text
 
 
-def test_what_comes_from_the_data_stays_text(browser, vega, site):
+def test_what_comes_from_the_data_stays_text(browser, vega, site) -> None:
     """Names of columns and levels; opening a dialog fails any test of this file."""
     with opened(browser, page_of(site, "validations"), vega) as page:
         assert page.locator("img[onerror]").count() == 0
@@ -213,7 +213,7 @@ def damaged(results):
     yield {"success": False, "result": {}, "expectation_config": None}
 
 
-def test_no_renderer_raises_whatever_it_is_handed(site):
+def test_no_renderer_raises_whatever_it_is_handed(site) -> None:
     ours = [each for each in site[1] if each.expectation_config.type in TYPES]
     assert len(ours) == 8
     seen = 0
@@ -235,11 +235,11 @@ def test_no_renderer_raises_whatever_it_is_handed(site):
 
 
 @pytest.mark.parametrize("name", RENDERERS)
-def test_a_renderer_without_anything_says_nothing_and_does_not_raise(name):
+def test_a_renderer_without_anything_says_nothing_and_does_not_raise(name) -> None:
     for kind in TYPES:
         _, render = get_renderer_impl(kind, name)
         render(configuration=None, result=None, runtime_configuration=None)
 
 
-def test_the_picture_in_the_documentation_is_there(root: Path):
+def test_the_picture_in_the_documentation_is_there(root: Path) -> None:
     assert (root / "docs/images/data-docs.png").stat().st_size > 20_000

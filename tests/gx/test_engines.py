@@ -69,7 +69,7 @@ class Sql:
     def batch(self, context):
         return self.asset(context).add_batch_definition_whole_table("all").get_batch()
 
-    def close(self):
+    def close(self) -> None:
         """Close what Great Expectations leaves open."""
         self.engine.dispose()
         for source in self.sources:
@@ -133,7 +133,7 @@ def counted(context, batch, reference, **domain):
     return profile_from_dict(validator.get_metric(metric))
 
 
-def assert_counts(found, frame, reference):
+def assert_counts(found, frame, reference) -> None:
     """Assert the core's counts; texts are strings to one engine and large strings to another."""
     expected = kd.scan(frame, like=kd.load_profile(reference))
     assert found.rows == expected.rows
@@ -142,17 +142,17 @@ def assert_counts(found, frame, reference):
     }
 
 
-def test_an_engine_counts_as_the_core_does(engine, context, reference):
+def test_an_engine_counts_as_the_core_does(engine, context, reference) -> None:
     assert_counts(counted(context, engine.batch(context), reference), rows(), reference)
 
 
-def test_an_expectation_judges_on_every_engine(engine, context, reference):
+def test_an_expectation_judges_on_every_engine(engine, context, reference) -> None:
     result = engine.batch(context).validate(ExpectTableKLDriftToBeLessThan(reference=reference))
     assert result.success, result
     assert result.result["details"]["current"]["rows"] == ROWS
 
 
-def test_a_row_condition_selects_rows_on_every_engine(engine, context, reference):
+def test_a_row_condition_selects_rows_on_every_engine(engine, context, reference) -> None:
     north = ExpectTableKLDriftToBeLessThan(
         reference=reference, row_condition=Column("region") == "north"
     )
@@ -166,7 +166,7 @@ def statements(engine):
     """Note the statements that read the table's rows, not the catalogue."""
     seen = []
 
-    def note(connection, cursor, statement, *_):
+    def note(connection, cursor, statement, *_) -> None:
         if TABLE in statement and "COUNT" in statement.upper():
             seen.append(statement)
 
@@ -177,14 +177,14 @@ def statements(engine):
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
-def test_all_columns_are_one_query(sql, context, reference):
+def test_all_columns_are_one_query(sql, context, reference) -> None:
     batch = sql.batch(context)
     with statements(sql.engine) as seen:
         counted(context, batch, reference)
     assert len(seen) == 1
 
 
-def test_all_columns_are_one_job(spark, context, reference):
+def test_all_columns_are_one_job(spark, context, reference) -> None:
     batch = Spark(spark).batch(context)
     group = uuid4().hex
     spark.sparkContext.setJobGroup(group, "counting")
@@ -192,7 +192,7 @@ def test_all_columns_are_one_job(spark, context, reference):
     assert len(spark.sparkContext.statusTracker().getJobIdsForGroup(group)) == 1
 
 
-def test_a_query_is_counted_like_a_table(sql, context, reference):
+def test_a_query_is_counted_like_a_table(sql, context, reference) -> None:
     asset = sql.asset(context, f"SELECT * FROM {sql.qualified()} WHERE region = 'south'")  # noqa: S608 - a name of our own
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     south = rows().query("region == 'south'")

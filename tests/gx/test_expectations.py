@@ -39,7 +39,9 @@ def details(result):
     return result.result["details"]
 
 
-def test_a_column_that_drifted_fails_with_the_numbers_of_the_core(validated, reference, shifted):
+def test_a_column_that_drifted_fails_with_the_numbers_of_the_core(
+    validated, reference, shifted
+) -> None:
     (result,) = validated(shifted, column(reference=reference, threshold=0.05))
     expected = kd.compare(shifted, reference, policy=kd.Policy(warn=0.05, drift=0.05))["amount"]
     (found,) = details(result)["columns"]
@@ -53,7 +55,7 @@ def test_a_column_that_drifted_fails_with_the_numbers_of_the_core(validated, ref
     assert found["reason"] == kd.reason(expected)
 
 
-def test_an_ordinary_day_is_a_success(validated, reference, ordinary):
+def test_an_ordinary_day_is_a_success(validated, reference, ordinary) -> None:
     column_result, table_result = validated(
         ordinary,
         column(reference=reference, threshold=0.05),
@@ -65,7 +67,7 @@ def test_an_ordinary_day_is_a_success(validated, reference, ordinary):
     assert {each["name"] for each in details(table_result)["columns"]} == set(ordinary)
 
 
-def test_the_table_names_every_column_that_drifted(validated, reference, shifted):
+def test_the_table_names_every_column_that_drifted(validated, reference, shifted) -> None:
     today = shifted.assign(code=["a", "b"] * 4_000)
     (result,) = validated(today, ExpectTableKLDriftToBeLessThan(reference=reference))
     assert result.success is False
@@ -76,7 +78,7 @@ def test_the_table_names_every_column_that_drifted(validated, reference, shifted
     assert [each["level"] for each in vanished["vanished_levels"]] == ["c", "d"]
 
 
-def test_only_the_columns_asked_for_are_judged(validated, reference, shifted):
+def test_only_the_columns_asked_for_are_judged(validated, reference, shifted) -> None:
     (result,) = validated(
         shifted, ExpectTableKLDriftToBeLessThan(reference=reference, columns=["code", "count"])
     )
@@ -85,7 +87,9 @@ def test_only_the_columns_asked_for_are_judged(validated, reference, shifted):
 
 
 @pytest.mark.parametrize("result_format", FORMATS)
-def test_the_numbers_are_there_in_every_result_format(validated, reference, shifted, result_format):
+def test_the_numbers_are_there_in_every_result_format(
+    validated, reference, shifted, result_format
+) -> None:
     results = validated(
         shifted,
         column(reference=reference, threshold=0.05),
@@ -101,7 +105,7 @@ def test_the_numbers_are_there_in_every_result_format(validated, reference, shif
         assert plain["result"]["observed_value"] == first["kl"]
 
 
-def test_a_null_flood_is_a_drift_although_the_values_stayed(validated, reference):
+def test_a_null_flood_is_a_drift_although_the_values_stayed(validated, reference) -> None:
     (result,) = validated(
         made(seed=3, nulls=0.1), column("count", reference=reference, threshold=0.5)
     )
@@ -109,7 +113,7 @@ def test_a_null_flood_is_a_drift_although_the_values_stayed(validated, reference
     assert "the share of nulls moved" in details(result)["columns"][0]["reason"]
 
 
-def test_too_few_rows_are_undecided_and_no_success_unless_said_so(validated, reference):
+def test_too_few_rows_are_undecided_and_no_success_unless_said_so(validated, reference) -> None:
     few = made(rows=60, seed=4)
     strict, lenient = validated(
         few,
@@ -121,13 +125,13 @@ def test_too_few_rows_are_undecided_and_no_success_unless_said_so(validated, ref
     assert "too few rows to judge" in details(strict)["summary"]
 
 
-def test_an_empty_batch_is_undecided(validated, reference):
+def test_an_empty_batch_is_undecided(validated, reference) -> None:
     (result,) = validated(made().head(0), column(reference=reference, threshold=0.05))
     assert (result.success, details(result)["status"]) == (False, "undecided")
 
 
 @pytest.mark.parametrize("statistic", ["reverse", "jeffreys", "jensen_shannon"])
-def test_a_companion_of_kl_is_judged_by_the_limit(validated, reference, shifted, statistic):
+def test_a_companion_of_kl_is_judged_by_the_limit(validated, reference, shifted, statistic) -> None:
     report = kd.compare(shifted, reference)["amount"]
     value = report.kl_reverse if statistic == "reverse" else getattr(report, statistic)
     above, below = validated(
@@ -140,7 +144,7 @@ def test_a_companion_of_kl_is_judged_by_the_limit(validated, reference, shifted,
     assert details(above)["statistic"] == statistic
 
 
-def test_a_policy_says_of_what_its_limits_are(validated, reference, shifted, tmp_path):
+def test_a_policy_says_of_what_its_limits_are(validated, reference, shifted, tmp_path) -> None:
     (tmp_path / "plan.yaml").write_text(
         f"version: 1\nreference: {reference}\nlimits: {{statistic: jeffreys}}\n"
     )
@@ -155,7 +159,7 @@ def test_a_policy_says_of_what_its_limits_are(validated, reference, shifted, tmp
     assert details(otherwise)["statistic"] == "reverse"
 
 
-def test_a_companion_below_its_noise_is_undecided(validated, reference):
+def test_a_companion_below_its_noise_is_undecided(validated, reference) -> None:
     (result,) = validated(
         made(rows=60, seed=5),
         column(reference=reference, threshold=0.001, statistic="jensen_shannon"),
@@ -163,7 +167,7 @@ def test_a_companion_below_its_noise_is_undecided(validated, reference):
     assert details(result)["status"] == "undecided"
 
 
-def test_a_policy_says_all_that_a_policy_can(validated, reference, shifted):
+def test_a_policy_says_all_that_a_policy_can(validated, reference, shifted) -> None:
     point = kd.Policy(rule="point", drift=10.0, warn=0.001)
     as_object, as_mapping = validated(
         shifted,
@@ -174,7 +178,7 @@ def test_a_policy_says_all_that_a_policy_can(validated, reference, shifted):
     assert (as_mapping.success, details(as_mapping)["status"]) == (False, "drift")
 
 
-def test_a_plan_gives_limits_and_smoothing(validated, reference, shifted, tmp_path):
+def test_a_plan_gives_limits_and_smoothing(validated, reference, shifted, tmp_path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(
         f"version: 1\nreference: {reference}\ncurrent: day={{{{ day }}}}\nsmoothing: laplace\n"
@@ -187,7 +191,7 @@ def test_a_plan_gives_limits_and_smoothing(validated, reference, shifted, tmp_pa
     assert result.result["observed_value"] == expected
 
 
-def test_learned_limits_come_with_the_plan(validated, reference, tmp_path):
+def test_learned_limits_come_with_the_plan(validated, reference, tmp_path) -> None:
     past = [
         kd.scan(made(2_000, seed=s, shift=s % 5 / 10), like=kd.load_profile(reference))
         for s in range(15)
@@ -204,7 +208,7 @@ def test_learned_limits_come_with_the_plan(validated, reference, tmp_path):
     assert result.success is True
 
 
-def test_a_row_condition_chooses_the_rows(validated, reference, shifted):
+def test_a_row_condition_chooses_the_rows(validated, reference, shifted) -> None:
     mixed = pd.concat([made(seed=6).assign(day=1), shifted.assign(day=2)], ignore_index=True)
     first, second = (
         column(reference=reference, threshold=0.05, row_condition=Column("day") == day)
@@ -215,7 +219,7 @@ def test_a_row_condition_chooses_the_rows(validated, reference, shifted):
     assert details(drifted)["columns"][0]["current_rows"] == 8_000
 
 
-def test_all_that_varies_can_be_a_suite_parameter(validated, reference, shifted):
+def test_all_that_varies_can_be_a_suite_parameter(validated, reference, shifted) -> None:
     names = ("reference", "threshold", "statistic", "as_of", "accept_undecided")
     values = (reference, 100.0, "jeffreys", "2026-01-01", True)
     by_name = {name: {"$PARAMETER": f"our_{name}"} for name in names}
@@ -239,7 +243,7 @@ def test_all_that_varies_can_be_a_suite_parameter(validated, reference, shifted)
 
 def test_a_snapshot_is_fitted_once_and_again_when_it_changed(
     validated, tmp_path, monkeypatch, ordinary
-):
+) -> None:
     fitted = []
     monkeypatch.setattr(
         "kl_drift.gx.reference.fit", lambda path: fitted.append(path) or kd.fit(path)
@@ -269,7 +273,7 @@ def newer(reference: str) -> str:
 
 def test_what_is_wrong_with_one_is_its_own_error_and_no_drift(
     validated, reference, ordinary, tmp_path
-):
+) -> None:
     today = ordinary.drop(columns="count").assign(code=1.5)
     profile = kd.load_profile(reference)
     left = replace(profile["code"], histogram=None, why=Uncounted(kind=Kind.IDENTIFIER))
@@ -314,14 +318,16 @@ def test_what_is_wrong_with_one_is_its_own_error_and_no_drift(
 
 
 @pytest.mark.parametrize("result_format", FORMATS)
-def test_an_error_says_so_in_every_result_format(validated, ordinary, result_format):
+def test_an_error_says_so_in_every_result_format(validated, ordinary, result_format) -> None:
     (result,) = validated(
         ordinary, column(reference="gone.json", threshold=0.05), result_format=result_format
     )
     assert details(result)["error"]["kind"] == "ArtefactNotFoundError"
 
 
-def test_a_batch_that_cannot_be_counted_fails_its_expectation_only(validated, reference, ordinary):
+def test_a_batch_that_cannot_be_counted_fails_its_expectation_only(
+    validated, reference, ordinary
+) -> None:
     bad, good = validated(
         ordinary,
         column(reference=reference, threshold=0.05, row_condition=Column("not_there") == 1),
@@ -333,7 +339,7 @@ def test_a_batch_that_cannot_be_counted_fails_its_expectation_only(validated, re
 
 def test_another_column_that_cannot_be_read_fails_its_own_expectation_only(
     validated, reference, ordinary
-):
+) -> None:
     mixed = ordinary.assign(code=[1, "a"] * (len(ordinary) // 2))
     bad, good = validated(
         mixed, *(column(name, reference=reference, threshold=0.05) for name in ("code", "amount"))
@@ -342,7 +348,7 @@ def test_another_column_that_cannot_be_read_fails_its_own_expectation_only(
     assert "cannot read" in str(bad.exception_info)
 
 
-def test_a_suite_parameter_that_nobody_gave_is_no_success(validated, ordinary, reference):
+def test_a_suite_parameter_that_nobody_gave_is_no_success(validated, ordinary, reference) -> None:
     with pytest.raises(gx.exceptions.SuiteParameterError, match="limit"):
         validated(ordinary, column(reference=reference, threshold={"$PARAMETER": "limit"}))
 
@@ -362,17 +368,17 @@ def test_a_suite_parameter_that_nobody_gave_is_no_success(validated, ordinary, r
         ({"unknown": 1}, "extra fields not permitted"),
     ],
 )
-def test_mistakes_are_refused_where_the_expectation_is_written(reference, fields, said):
+def test_mistakes_are_refused_where_the_expectation_is_written(reference, fields, said) -> None:
     with pytest.raises(ValueError, match=said.replace("(", "\\(")):
         column(reference=reference, **fields)
 
 
-def test_an_expectation_of_no_column_is_refused(reference):
+def test_an_expectation_of_no_column_is_refused(reference) -> None:
     with pytest.raises(ValueError, match="columns: expected some names, got none"):
         ExpectTableKLDriftToBeLessThan(reference=reference, columns=[])
 
 
-def test_an_expectation_survives_being_stored(reference):
+def test_an_expectation_survives_being_stored(reference) -> None:
     written = column(
         reference=Path(reference),
         policy=kd.Policy(columns={"x": kd.Policy(drift=0.1)}),
@@ -384,7 +390,9 @@ def test_an_expectation_survives_being_stored(reference):
     assert verdict.policy_of(read.policy) == kd.Policy(columns={"x": kd.Policy(drift=0.1)})
 
 
-def test_columns_counted_together_are_counted_once(validated, reference, ordinary, monkeypatch):
+def test_columns_counted_together_are_counted_once(
+    validated, reference, ordinary, monkeypatch
+) -> None:
     scans = []
     from kl_drift.gx import metrics
 
@@ -396,7 +404,7 @@ def test_columns_counted_together_are_counted_once(validated, reference, ordinar
     assert len(scans) == 1
 
 
-def test_without_great_expectations_the_command_to_install_it_is_said(monkeypatch):
+def test_without_great_expectations_the_command_to_install_it_is_said(monkeypatch) -> None:
     import importlib
     import sys
 
@@ -409,7 +417,7 @@ def test_without_great_expectations_the_command_to_install_it_is_said(monkeypatc
 
 def test_a_relative_reference_is_relative_to_where_the_run_is(
     validated, reference, ordinary, tmp_path, monkeypatch
-):
+) -> None:
     shutil.copy(reference, tmp_path / "here.json")
     monkeypatch.chdir(tmp_path)
     (result,) = validated(ordinary, column(reference="here.json", threshold=0.05))

@@ -47,7 +47,7 @@ def metric(context, data, **values):
     )
 
 
-def test_the_profile_of_a_batch_is_that_of_the_core(context, reference):
+def test_the_profile_of_a_batch_is_that_of_the_core(context, reference) -> None:
     today = frame(seed=1)
     counted = profile_from_dict(metric(context, today, reference=reference))
     expected = kd.scan(today, like=kd.load_profile(reference))
@@ -55,13 +55,13 @@ def test_the_profile_of_a_batch_is_that_of_the_core(context, reference):
     assert counted.rows == len(today)
 
 
-def test_only_the_columns_asked_for_are_counted(context, reference):
+def test_only_the_columns_asked_for_are_counted(context, reference) -> None:
     today = frame().assign(new=1)
     counted = metric(context, today, reference=reference, columns=["amount"])
     assert list(counted["columns"]) == ["amount"]
 
 
-def test_a_row_condition_leaves_out_rows(context, reference):
+def test_a_row_condition_leaves_out_rows(context, reference) -> None:
     today = frame()
     counted = metric(
         context,

@@ -61,14 +61,14 @@ def validated(context, data, suite_name, *expectations, **options):
     return context.validation_definitions.add(definition).run(**options)
 
 
-def test_the_damage_is_real(days):
+def test_the_damage_is_real(days) -> None:
     with pytest.raises(OSError, match=r"\w"):
         pd.read_parquet(days / DAY)
 
 
 def test_a_batch_of_a_snapshot_has_all_its_part_files_and_only_the_columns_needed(
     context, days, narrow
-):
+) -> None:
     frame = parquet_batch(days / DAY, narrow)
     assert list(frame.columns) == ["amount", "code"]
     assert len(frame) == 6_000
@@ -86,7 +86,7 @@ def test_a_batch_of_a_snapshot_has_all_its_part_files_and_only_the_columns_neede
     assert found.result["details"]["columns"][0]["current_rows"] == 6_000
 
 
-def test_a_partition_is_chosen_by_a_snapshot(days, narrow):
+def test_a_partition_is_chosen_by_a_snapshot(days, narrow) -> None:
     both = kd.Snapshot(path=str(days))
     first = kd.Snapshot(path=str(days), where={"dt": "2026-01-01"})
     assert len(parquet_batch(both, narrow)) == 12_000
@@ -96,26 +96,26 @@ def test_a_partition_is_chosen_by_a_snapshot(days, narrow):
     assert str(besides["count"].dtype) == "int64[pyarrow]"
 
 
-def test_only_columns_of_the_reference_can_be_asked_for(days, narrow):
+def test_only_columns_of_the_reference_can_be_asked_for(days, narrow) -> None:
     assert list(parquet_batch(days / DAY, narrow, columns=["code"]).columns) == ["code"]
     with pytest.raises(SnapshotNotFoundError):
         parquet_batch(days / "dt=2026-01-09", narrow)
 
 
-def test_both_columns_of_a_pair_are_read(days, tmp_path):
+def test_both_columns_of_a_pair_are_read(days, tmp_path) -> None:
     reference = kd.fit(made(), columns=kd.Selection(pairs=(("amount", "code"),)))
     kd.save(reference, tmp_path / "pairs.json")
     batch = parquet_batch(days / DAY, tmp_path / "pairs.json", columns=["amount × code"])
     assert set(batch.columns) == {"amount", "code"}
 
 
-def test_a_snapshot_with_none_of_the_columns_is_refused(tmp_path, narrow):
+def test_a_snapshot_with_none_of_the_columns_is_refused(tmp_path, narrow) -> None:
     pd.DataFrame({"other": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(SnapshotInvalidError, match="has none of the columns amount, code"):
         parquet_batch(tmp_path / "other.parquet", narrow)
 
 
-def test_every_type_comes_out_as_it_went_in(tmp_path):
+def test_every_type_comes_out_as_it_went_in(tmp_path) -> None:
     import decimal
 
     frame = pd.DataFrame(
@@ -138,7 +138,7 @@ def test_every_type_comes_out_as_it_went_in(tmp_path):
 
 def test_an_asset_whose_regex_ends_at_the_folder_reads_all_its_parts_and_the_columns_stated(
     context, days, narrow
-):
+) -> None:
     source = context.data_sources.add_pandas_filesystem("days", base_directory=days)
     asset = source.add_parquet_asset("narrow", columns=["amount", "code"])
     data = asset.add_batch_definition_path("day", path=DAY)
@@ -153,7 +153,7 @@ def test_an_asset_whose_regex_ends_at_the_folder_reads_all_its_parts_and_the_col
     assert found.success is False
 
 
-def test_a_daily_regex_over_part_files_sees_one_of_them_only(context, days, narrow):
+def test_a_daily_regex_over_part_files_sees_one_of_them_only(context, days, narrow) -> None:
     """The trap that the how-to warns of; should it ever close, so much the better."""
     source = context.data_sources.add_pandas_filesystem("days", base_directory=days)
     asset = source.add_parquet_asset("parts", columns=["amount", "code"])

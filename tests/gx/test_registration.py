@@ -74,7 +74,7 @@ RUN = """
 """
 
 
-def test_a_stored_checkpoint_runs_in_a_new_process(project):
+def test_a_stored_checkpoint_runs_in_a_new_process(project) -> None:
     known = "import kl_drift.gx; kl_drift.gx.register()"
     done = in_another_process(RUN.format(before=known, name="with_action"), project)
     assert done.returncode == 0, done.stderr
@@ -82,20 +82,20 @@ def test_a_stored_checkpoint_runs_in_a_new_process(project):
     assert done.stdout.count("expect_column_kl_drift_to_be_less_than") == 3
 
 
-def test_without_kl_drift_great_expectations_is_green_about_nothing(project):
+def test_without_kl_drift_great_expectations_is_green_about_nothing(project) -> None:
     """The trap that the rest of this file is about; should it ever close, so much the better."""
     done = in_another_process(RUN.format(before="", name="without"), project)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "True ['expect_table_row_count_to_be_between']"
 
 
-def test_a_checkpoint_with_the_action_does_not_even_load_without_kl_drift(project):
+def test_a_checkpoint_with_the_action_does_not_even_load_without_kl_drift(project) -> None:
     done = in_another_process(RUN.format(before="", name="with_action"), project)
     assert done.returncode == 1
     assert "kl_drift" in done.stderr
 
 
-def test_a_suite_loaded_too_early_is_refused(project):
+def test_a_suite_loaded_too_early_is_refused(project) -> None:
     code = """
         import great_expectations as gx
         context = gx.get_context(mode="file", project_root_dir=".")
@@ -110,7 +110,7 @@ def test_a_suite_loaded_too_early_is_refused(project):
     assert "SuiteError: suite 'mixed' has 0 of at least 1 kl-drift expectations" in done.stderr
 
 
-def test_a_suite_saved_by_a_process_that_did_not_know_it_is_refused(project):
+def test_a_suite_saved_by_a_process_that_did_not_know_it_is_refused(project) -> None:
     context = gx.get_context(mode="file", project_root_dir=project)
     context.suites.add(suite(str(project / "reference.json"), name="saved"))
     code = """
@@ -127,7 +127,7 @@ def test_a_suite_saved_by_a_process_that_did_not_know_it_is_refused(project):
     context.suites.delete("saved")
 
 
-def test_one_lost_of_many_is_noticed(project):
+def test_one_lost_of_many_is_noticed(project) -> None:
     context = gx.get_context(mode="file", project_root_dir=project)
     path = project / "gx/expectations/partly.json"
     context.suites.add(suite(str(project / "reference.json"), name="partly"))
@@ -139,7 +139,7 @@ def test_one_lost_of_many_is_noticed(project):
     path.unlink()
 
 
-def test_a_type_that_nothing_knows_is_refused(project):
+def test_a_type_that_nothing_knows_is_refused(project) -> None:
     context = gx.get_context(mode="file", project_root_dir=project)
     path = project / "gx/expectations/foreign.json"
     context.suites.add(suite(str(project / "reference.json"), name="foreign"))
@@ -152,7 +152,7 @@ def test_a_type_that_nothing_knows_is_refused(project):
     path.unlink()
 
 
-def test_a_suite_that_is_not_there_is_refused(project):
+def test_a_suite_that_is_not_there_is_refused(project) -> None:
     context = gx.get_context(mode="file", project_root_dir=project)
     with pytest.raises(SuiteError, match=r"no suite 'drfit' in the store; it has \['drift'"):
         guard(context, "drfit")
@@ -160,7 +160,7 @@ def test_a_suite_that_is_not_there_is_refused(project):
         guard(gx.get_context(mode="ephemeral"))
 
 
-def test_whole_suites_pass_the_guard(project):
+def test_whole_suites_pass_the_guard(project) -> None:
     context = gx.get_context(mode="file", project_root_dir=project)
     guard(context)
     guard(context, "drift", at_least=3)
@@ -168,7 +168,7 @@ def test_whole_suites_pass_the_guard(project):
         guard(context, "mixed", at_least=2)
 
 
-def test_both_expectations_are_registered_and_nothing_else_in_their_place():
+def test_both_expectations_are_registered_and_nothing_else_in_their_place() -> None:
     assert register() == {
         "expect_column_kl_drift_to_be_less_than",
         "expect_table_kl_drift_to_be_less_than",

@@ -30,7 +30,7 @@ def by_column(made_suite):
     return {each.column: each for each in made_suite.expectations}
 
 
-def test_each_judged_column_has_an_expectation_with_its_own_limits(reference, plan):
+def test_each_judged_column_has_an_expectation_with_its_own_limits(reference, plan) -> None:
     found = by_column(suite(reference, plan, name="drift", severity="warning"))
     assert set(found) == {"amount", "code", "count"}
     assert policy_of(found["amount"].policy) == kd.Policy(warn=0.03, drift=0.5)
@@ -38,13 +38,13 @@ def test_each_judged_column_has_an_expectation_with_its_own_limits(reference, pl
     assert {each.severity for each in found.values()} == {"warning"}
 
 
-def test_a_suite_without_a_plan_has_the_usual_limits(reference):
+def test_a_suite_without_a_plan_has_the_usual_limits(reference) -> None:
     made_suite = suite(reference, columns=["amount", "code"])
     assert {each.policy for each in made_suite.expectations} == {None}
     assert made_suite.meta["kl_drift"]["expectations"] == 2
 
 
-def test_smoothing_and_learned_limits_of_the_plan_are_kept(reference, plan, tmp_path):
+def test_smoothing_and_learned_limits_of_the_plan_are_kept(reference, plan, tmp_path) -> None:
     plan.write_text(plan.read_text() + "smoothing: {floor: 0.001}\n")
     (one, *_) = suite(reference, plan).expectations
     assert one.smoothing == {"floor": 0.001}
@@ -53,7 +53,7 @@ def test_smoothing_and_learned_limits_of_the_plan_are_kept(reference, plan, tmp_
     assert (one.plan, one.plan_values, one.policy) == (str(plan), {"day": "1"}, None)
 
 
-def test_a_suite_judges_a_batch_in_one_scan(context, reference, plan, monkeypatch, shifted):
+def test_a_suite_judges_a_batch_in_one_scan(context, reference, plan, monkeypatch, shifted) -> None:
     from kl_drift.gx import metrics
 
     scans, scan = [], metrics.scan_profile
@@ -73,7 +73,7 @@ def test_a_suite_judges_a_batch_in_one_scan(context, reference, plan, monkeypatc
     assert len(scans) == 1
 
 
-def test_mistakes_are_refused(reference, plan):
+def test_mistakes_are_refused(reference, plan) -> None:
     with pytest.raises(ColumnNotFoundError, match="Did you mean 'amount'"):
         suite(reference, columns=["amont"])
     plan.write_text(plan.read_text().replace("amount", "amont"))
@@ -81,13 +81,13 @@ def test_mistakes_are_refused(reference, plan):
         suite(reference, plan)
 
 
-def test_what_the_reference_does_not_judge_has_no_expectation(tmp_path):
+def test_what_the_reference_does_not_judge_has_no_expectation(tmp_path) -> None:
     frame = made().assign(id=range(8_000))
     kd.save(kd.fit(frame), tmp_path / "reference.json")
     assert "id" not in by_column(suite(tmp_path / "reference.json"))
 
 
-def test_a_pair_of_columns_is_expected_like_a_column(validated, tmp_path):
+def test_a_pair_of_columns_is_expected_like_a_column(validated, tmp_path) -> None:
     path = tmp_path / "reference.json"
     kd.save(kd.fit(made(), columns=kd.Selection(pairs=(("amount", "code"),))), path)
     today = made(seed=1).assign(code=lambda frame: frame["code"].where(frame["amount"] < 1, "d"))

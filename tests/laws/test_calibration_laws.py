@@ -60,7 +60,7 @@ def every_limit(limits):
 
 @some
 @given(histories(), budgets)
-def test_limits_are_finite_and_not_negative(history, budget):
+def test_limits_are_finite_and_not_negative(history, budget) -> None:
     limits = every_limit(learn(*history, budget=budget))
     assert limits.keys() == every_limit(learn(*history)).keys()
     assert all(0 <= limit < math.inf for limit in limits.values())
@@ -68,7 +68,7 @@ def test_limits_are_finite_and_not_negative(history, budget):
 
 @some
 @given(histories(), st.randoms())
-def test_the_order_of_history_does_not_matter(history, random):
+def test_the_order_of_history_does_not_matter(history, random) -> None:
     profiles, reference = history
     shuffled = random.sample(profiles, len(profiles))
     assert learn(shuffled, reference) == learn(profiles, reference)
@@ -77,7 +77,7 @@ def test_the_order_of_history_does_not_matter(history, random):
 
 @some
 @given(histories(), budgets, budgets)
-def test_a_larger_budget_never_raises_a_limit(history, one, other):
+def test_a_larger_budget_never_raises_a_limit(history, one, other) -> None:
     strict, lax = sorted((one, other), key=lambda budget: budget.alpha)
     lower = every_limit(learn(*history, budget=lax))
     for key, limit in every_limit(learn(*history, budget=strict)).items():
@@ -86,7 +86,7 @@ def test_a_larger_budget_never_raises_a_limit(history, one, other):
 
 @some
 @given(histories())
-def test_a_column_does_not_depend_on_the_others(history):
+def test_a_column_does_not_depend_on_the_others(history) -> None:
     profiles, reference = history
 
     def only(profile):
@@ -101,7 +101,7 @@ def test_a_column_does_not_depend_on_the_others(history):
 
 @some
 @given(histories(), st.integers(0, 13))
-def test_leaving_out_is_not_having(history, index):
+def test_leaving_out_is_not_having(history, index) -> None:
     profiles, reference = history
     name = profiles[index].sources[0]
     rest = [profile for profile in profiles if profile.sources != (name,)]
@@ -113,7 +113,7 @@ def test_leaving_out_is_not_having(history, index):
 
 @some
 @given(histories())
-def test_json_keeps_every_bit(history):
+def test_json_keeps_every_bit(history) -> None:
     limits = learn(*history)
     text = canonical.dumps(limits.to_dict())
     read = LearnedLimits.from_dict(json.loads(text))
@@ -123,7 +123,7 @@ def test_json_keeps_every_bit(history):
 
 @some
 @given(histories(), st.floats(0, 1e7))
-def test_a_limit_lies_between_those_of_its_neighbours(history, rows):
+def test_a_limit_lies_between_those_of_its_neighbours(history, rows) -> None:
     for column in learn(*history).columns.values():
         limit, points = column.limit(rows), column.points
         if rows < points[0].rows:
@@ -143,7 +143,7 @@ def test_a_limit_lies_between_those_of_its_neighbours(history, rows):
 
 @some
 @given(histories())
-def test_replay_covers_what_was_learned_from(history):
+def test_replay_covers_what_was_learned_from(history) -> None:
     limits, found = learn(*history), replay(*history)
     assert len(found) == len(limits.columns) * len(limits.snapshots)
     assert {each.snapshot for each in found} == (set(limits.snapshots) if limits.columns else set())
@@ -152,7 +152,7 @@ def test_replay_covers_what_was_learned_from(history):
 
 @some
 @given(histories())
-def test_what_is_inside_can_be_taken_off(history):
+def test_what_is_inside_can_be_taken_off(history) -> None:
     profiles, reference = history
     past = choose_past(profiles, reference)
     parts = [each for each, inside in zip(past.profiles, past.inside, strict=True) if inside]
@@ -166,7 +166,7 @@ def test_what_is_inside_can_be_taken_off(history):
     st.integers(0, 10**9),
     st.integers(0, 99),
 )
-def test_thinning_keeps_the_rows_asked_for_and_no_cell_gains(counts, rows, seed):
+def test_thinning_keeps_the_rows_asked_for_and_no_cell_gains(counts, rows, seed) -> None:
     thinned = thin(counts, rows, np.random.default_rng(seed))
     assert thinned.sum() == min(rows, sum(counts))
     assert (thinned <= counts).all()
@@ -178,7 +178,7 @@ def test_thinning_keeps_the_rows_asked_for_and_no_cell_gains(counts, rows, seed)
     st.integers(-50, 50),
     st.sampled_from([0.125, 2.0, 64.0]),
 )
-def test_residuals_know_neither_origin_nor_unit(values, origin, unit):
+def test_residuals_know_neither_origin_nor_unit(values, origin, unit) -> None:
     x = np.array(values, float)
     moved = studentised_residuals(unit * x + origin)
     assert moved == pytest.approx(studentised_residuals(x), rel=1e-6, abs=1e-9, nan_ok=True)
@@ -194,7 +194,7 @@ def test_residuals_know_neither_origin_nor_unit(values, origin, unit):
     st.floats(1e-9, 0.5),
     st.integers(0, 99),
 )
-def test_levels_stay_below_alpha_and_grow_with_it(size, power, one, other, seed):
+def test_levels_stay_below_alpha_and_grow_with_it(size, power, one, other, seed) -> None:
     p_values = np.random.default_rng(seed).random(size) ** power
     low, high = sorted((one, other))
     assert 0 < tail_level(p_values, low) <= low

@@ -48,7 +48,7 @@ def floats_near_edges(draw):
 
 @given(floats_near_edges())
 @MANY
-def test_floats_fall_where_a_search_finds_them(drawn):
+def test_floats_fall_where_a_search_finds_them(drawn) -> None:
     edges, values = drawn
     counts, nans = EdgeSearch(edges).count(values)
     present = values[~np.isnan(values)]
@@ -71,7 +71,7 @@ def integers_near_edges(draw):
 
 @given(integers_near_edges())
 @MANY
-def test_integers_of_any_width_fall_where_python_finds_them(drawn):
+def test_integers_of_any_width_fall_where_python_finds_them(drawn) -> None:
     edges, values, dtype = drawn
     counts, _ = EdgeSearch(edges).count(np.array(values, dtype))
     expected = [0] * (len(edges) + 1)
@@ -112,7 +112,7 @@ def on_a_side(counts, over):
 @pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)
 @given(data=st.data())
 @FEW
-def test_the_marginals_of_a_pair_are_what_either_column_counts_alone(kind, data):
+def test_the_marginals_of_a_pair_are_what_either_column_counts_alone(kind, data) -> None:
     array = data.draw(arrow_arrays(kind))
     rows = len(array)
     other_kind = data.draw(st.sampled_from(list(ARROW_TYPES)))
@@ -134,7 +134,7 @@ def test_the_marginals_of_a_pair_are_what_either_column_counts_alone(kind, data)
 @pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)
 @given(data=st.data())
 @FEW
-def test_counts_sum_to_the_rows_and_parts_to_the_whole(kind, data):
+def test_counts_sum_to_the_rows_and_parts_to_the_whole(kind, data) -> None:
     array = data.draw(arrow_arrays(kind))
     over = data.draw(bins_for(kind))
     counts = counter(over)
@@ -150,7 +150,7 @@ def test_counts_sum_to_the_rows_and_parts_to_the_whole(kind, data):
 
 @given(st.data())
 @FEW
-def test_an_encoding_changes_nothing(data):
+def test_an_encoding_changes_nothing(data) -> None:
     kind = data.draw(st.sampled_from([k for k in ARROW_TYPES if family_of(k) != "null"]))
     over = data.draw(bins_for(kind))
     values = data.draw(arrow_arrays(kind, min_size=1))
@@ -166,7 +166,7 @@ def test_an_encoding_changes_nothing(data):
 
 @given(st.data())
 @MANY
-def test_leaving_out_an_edge_joins_two_cells_and_never_raises_the_divergence(data):
+def test_leaving_out_an_edge_joins_two_cells_and_never_raises_the_divergence(data) -> None:
     fine = data.draw(numeric_bins(domains=["float"]).filter(lambda bins: bins.edges))
     left_out = data.draw(st.integers(0, len(fine.edges) - 1))
     coarse = NumericBins(
@@ -197,7 +197,7 @@ def test_leaving_out_an_edge_joins_two_cells_and_never_raises_the_divergence(dat
     table=arrow_tables(types=[k for k in ARROW_TYPES if k not in RUN_END_ENCODED]), data=st.data()
 )
 @settings(max_examples=60, deadline=None)
-def test_profiles_of_parts_in_any_order_are_the_profile_of_the_whole(table, data):
+def test_profiles_of_parts_in_any_order_are_the_profile_of_the_whole(table, data) -> None:
     table = table.append_column("always", pa.array([1] * table.num_rows, pa.int8()))
     judge = {
         field.name: ("value", "weekday")

@@ -69,7 +69,7 @@ def batches(draw):
 
 
 @given(pairs_with_zeros())
-def test_never_negative(pair):
+def test_never_negative(pair) -> None:
     assert kl_divergence(*pair) >= 0
     assert jensen_shannon(*pair) >= 0
     assert (contributions(*pair) >= 0).all()
@@ -77,7 +77,7 @@ def test_never_negative(pair):
 
 
 @given(pairs())
-def test_zero_only_between_equals(pair):
+def test_zero_only_between_equals(pair) -> None:
     current, reference = pair
     for function in (kl_divergence, jeffreys, psi, jensen_shannon):
         assert function(current, current) == 0
@@ -85,7 +85,7 @@ def test_zero_only_between_equals(pair):
 
 
 @given(pairs(), st.integers(0, 11), st.floats(1e-15, 1e-3))
-def test_the_smallest_shift_counts(pair, where, size):
+def test_the_smallest_shift_counts(pair, where, size) -> None:
     reference, _ = pair
     assume(reference.size > 1)
     current = reference.copy()
@@ -98,7 +98,7 @@ def test_the_smallest_shift_counts(pair, where, size):
 
 
 @given(pairs_with_zeros(), st.data())
-def test_merging_cells_never_raises_it(pair, data):
+def test_merging_cells_never_raises_it(pair, data) -> None:
     current, reference = pair
     k = current.size
     groups = np.array(data.draw(st.lists(st.integers(0, k - 1), min_size=k, max_size=k)))
@@ -109,20 +109,20 @@ def test_merging_cells_never_raises_it(pair, data):
 
 
 @given(pairs_with_zeros())
-def test_contributions_sum_to_the_divergence(pair):
+def test_contributions_sum_to_the_divergence(pair) -> None:
     divergence = kl_divergence(*pair)
     assert contributions(*pair).sum() == pytest.approx(divergence, rel=1e-13)
     assert signed_contributions(*pair).sum() == pytest.approx(divergence, rel=1e-12, abs=1e-14)
 
 
 @given(pairs_with_zeros())
-def test_divergence_is_cross_entropy_minus_entropy(pair):
+def test_divergence_is_cross_entropy_minus_entropy(pair) -> None:
     excess = cross_entropy(*pair) - entropy(pair[0])
     assert kl_divergence(*pair) == pytest.approx(excess, rel=1e-12, abs=1e-13)
 
 
 @given(pairs())
-def test_jeffreys_is_both_directions(pair):
+def test_jeffreys_is_both_directions(pair) -> None:
     current, reference = pair
     both = kl_divergence(current, reference) + kl_divergence(reference, current)
     assert jeffreys(current, reference) == pytest.approx(both, rel=1e-11)
@@ -131,7 +131,7 @@ def test_jeffreys_is_both_directions(pair):
 
 
 @given(pairs_with_zeros())
-def test_jensen_shannon_is_symmetric_and_bounded(pair):
+def test_jensen_shannon_is_symmetric_and_bounded(pair) -> None:
     current, reference = pair
     found = jensen_shannon(current, reference)
     assert found == jensen_shannon(reference, current)
@@ -140,7 +140,7 @@ def test_jensen_shannon_is_symmetric_and_bounded(pair):
 
 
 @given(pairs_with_zeros())
-def test_jensen_shannon_is_the_mean_divergence_from_the_middle(pair):
+def test_jensen_shannon_is_the_mean_divergence_from_the_middle(pair) -> None:
     current, reference = pair
     middle = (current + reference) / 2
     mean = (kl_divergence(current, middle) + kl_divergence(reference, middle)) / 2
@@ -148,7 +148,7 @@ def test_jensen_shannon_is_the_mean_divergence_from_the_middle(pair):
 
 
 @given(pairs(), pairs())
-def test_independent_columns_add(one, other):
+def test_independent_columns_add(one, other) -> None:
     joint = [np.outer(a, b).ravel() for a, b in zip(one, other, strict=True)]
     singly = kl_divergence(*one) + kl_divergence(*other)
     assert kl_divergence(*joint) == pytest.approx(singly, rel=1e-12, abs=rounding(singly))
@@ -156,7 +156,7 @@ def test_independent_columns_add(one, other):
 
 @pytest.mark.parametrize("axis", [-3, -2, -1, 0, 1, 2])
 @given(batch=batches())
-def test_a_batch_along_any_axis_equals_row_by_row(axis, batch):
+def test_a_batch_along_any_axis_equals_row_by_row(axis, batch) -> None:
     turned = [np.moveaxis(side, -1, axis) for side in batch]
     for function in PER_DISTRIBUTION:
         together = function(*turned, axis=axis)
@@ -173,7 +173,7 @@ def test_a_batch_along_any_axis_equals_row_by_row(axis, batch):
 
 
 @given(pairs_with_zeros())
-def test_scipy_agrees(pair):
+def test_scipy_agrees(pair) -> None:
     current, reference = pair
     close = {"rel": 1e-12, "abs": 1e-13}
     assert entropy(current) == pytest.approx(scipy_entropy(current), **close)
@@ -187,7 +187,7 @@ def test_scipy_agrees(pair):
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
 @given(table=counts())
-def test_smoothing_is_positive_and_sums_to_one(method, table):
+def test_smoothing_is_positive_and_sums_to_one(method, table) -> None:
     for side in smooth(*table, method):
         assert (side > 0).all()
         assert side.sum() == pytest.approx(1, abs=1e-15 * side.size)
@@ -195,7 +195,7 @@ def test_smoothing_is_positive_and_sums_to_one(method, table):
 
 
 @given(table=counts())
-def test_smoothing_keeps_the_order_of_the_counts(table):
+def test_smoothing_keeps_the_order_of_the_counts(table) -> None:
     _, reference = table
     order = np.argsort(reference, kind="stable")
     for method in METHODS:
@@ -204,7 +204,7 @@ def test_smoothing_keeps_the_order_of_the_counts(table):
 
 @pytest.mark.parametrize("method", ["jeffreys", {"floor": 1e-4}, "none"], ids=str)
 @given(table=st.lists(st.integers(0, 10**9), min_size=1, max_size=12), times=st.integers(1, 10**4))
-def test_identical_shares_do_not_diverge_to_the_last_bit(method, table, times):
+def test_identical_shares_do_not_diverge_to_the_last_bit(method, table, times) -> None:
     assume(any(table))
     pair = smooth([rows * times for rows in table], table, method)
     for one, other in (pair, reversed(pair)):
@@ -213,7 +213,7 @@ def test_identical_shares_do_not_diverge_to_the_last_bit(method, table, times):
 
 
 @given(table=counts())
-def test_equal_counts_do_not_diverge_by_any_smoothing(table):
+def test_equal_counts_do_not_diverge_by_any_smoothing(table) -> None:
     _, reference = table
     for method in METHODS:
         pair = smooth(reference, reference, method)
@@ -221,7 +221,7 @@ def test_equal_counts_do_not_diverge_by_any_smoothing(table):
 
 
 @given(table=counts())
-def test_smoothing_never_adds_divergence(table):
+def test_smoothing_never_adds_divergence(table) -> None:
     current, reference = map(sum, table)
     assume(current and reference and all(m or not n for n, m in zip(*table, strict=True)))
     smoothed, raw = kl_divergence(*smooth(*table)), kl_divergence(*smooth(*table, "none"))
@@ -230,7 +230,7 @@ def test_smoothing_never_adds_divergence(table):
 
 
 @given(table=counts(), where=st.integers(0, 11))
-def test_a_current_row_more_moves_it_by_no_more_than_a_bound(table, where):
+def test_a_current_row_more_moves_it_by_no_more_than_a_bound(table, where) -> None:
     """Shares move by at most 1/(n + 1) in total, and no ratio p/q leaves [1/(n + 2), 2m + k]."""
     current, reference = table
     n, m, k = sum(current), sum(reference), len(current)
@@ -240,7 +240,7 @@ def test_a_current_row_more_moves_it_by_no_more_than_a_bound(table, where):
 
 
 @given(table=counts(), where=st.integers(0, 11))
-def test_a_reference_row_more_moves_it_by_no_more_than_a_bound(table, where):
+def test_a_reference_row_more_moves_it_by_no_more_than_a_bound(table, where) -> None:
     """No q falls to less than a third of what it becomes, and all else moves by 2/(m + 1)."""
     current, reference = table
     n, m, k = sum(current), sum(reference), len(current)
@@ -251,7 +251,7 @@ def test_a_reference_row_more_moves_it_by_no_more_than_a_bound(table, where):
 
 
 @given(counts(), st.floats(0, 1e6))
-def test_moving_rows_to_unseen_moves_no_row_away(table, singletons):
+def test_moving_rows_to_unseen_moves_no_row_away(table, singletons) -> None:
     current, before = (np.array(side, dtype=float) for side in table)
     assume(before.size > 1)
     cells = {"other": 0, "unseen": before.size - 1, "singletons": singletons}
@@ -263,7 +263,7 @@ def test_moving_rows_to_unseen_moves_no_row_away(table, singletons):
 
 
 @given(st.data())
-def test_the_best_is_in_no_tie_and_every_other_is_judged(data):
+def test_the_best_is_in_no_tie_and_every_other_is_judged(data) -> None:
     k, r = data.draw(cells), data.draw(st.integers(1, 4))
     table = st.lists(st.integers(1, 10**6), min_size=k, max_size=k)
     names = [f"month {i}" for i in range(r)]

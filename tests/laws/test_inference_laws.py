@@ -45,13 +45,13 @@ def options():
 
 
 @given(pairs(), confidences, options())
-def test_the_limits_are_ordered_and_finite(pair, confidence, option):
+def test_the_limits_are_ordered_and_finite(pair, confidence, option) -> None:
     lower, upper = kl_interval(*pair, confidence=confidence, **option)
     assert 0 <= lower <= upper < math.inf
 
 
 @given(pairs(), confidences, confidences)
-def test_more_confidence_gives_a_wider_interval(pair, one, other):
+def test_more_confidence_gives_a_wider_interval(pair, one, other) -> None:
     low, high = sorted((one, other))
     narrow, wide = (kl_interval(*pair, confidence=level) for level in (low, high))
     assert wide[0] <= narrow[0] * (1 + 1e-9)
@@ -59,7 +59,7 @@ def test_more_confidence_gives_a_wider_interval(pair, one, other):
 
 
 @given(pairs(), confidences, thresholds, options())
-def test_the_lower_limit_and_the_p_value_agree(pair, confidence, threshold, option):
+def test_the_lower_limit_and_the_p_value_agree(pair, confidence, threshold, option) -> None:
     lower, _ = kl_interval(*pair, confidence=confidence, **option)
     p_value = p_value_above(*pair, threshold, **option)
     assert 0 <= p_value <= 1
@@ -70,13 +70,13 @@ def test_the_lower_limit_and_the_p_value_agree(pair, confidence, threshold, opti
 
 
 @given(pairs(), thresholds, thresholds)
-def test_a_higher_threshold_is_harder_to_exceed(pair, one, other):
+def test_a_higher_threshold_is_harder_to_exceed(pair, one, other) -> None:
     low, high = sorted((one, other))
     assert p_value_above(*pair, low) <= p_value_above(*pair, high) * (1 + 1e-9)
 
 
 @given(pairs(), st.randoms(use_true_random=False))
-def test_the_order_of_the_cells_tells_nothing(pair, random):
+def test_the_order_of_the_cells_tells_nothing(pair, random) -> None:
     order = list(range(pair[0].size))
     random.shuffle(order)
     shuffled = [counts[order] for counts in pair]
@@ -88,7 +88,7 @@ def test_the_order_of_the_cells_tells_nothing(pair, random):
 
 
 @given(pairs(batch=3), st.sampled_from([0, 1, -1]), st.floats(0, 20))
-def test_a_batch_is_its_distributions_one_by_one(pair, axis, minimum):
+def test_a_batch_is_its_distributions_one_by_one(pair, axis, minimum) -> None:
     laid = [counts.T if axis == 0 else counts for counts in pair]
     alone = list(zip(*pair, strict=True))
     for estimate in (debiased_kl, kl_interval, p_value_equal):
@@ -105,7 +105,7 @@ def test_a_batch_is_its_distributions_one_by_one(pair, axis, minimum):
 
 
 @given(pairs(max_cells=12), st.floats(0, 50), st.booleans())
-def test_merging_keeps_rows_and_reaches_the_minimum(pair, minimum, ordered):
+def test_merging_keeps_rows_and_reaches_the_minimum(pair, minimum, ordered) -> None:
     current, reference = merge_cells(*pair, minimum=minimum, ordered=ordered)
     n, m = (counts.sum() for counts in pair)
     assert (current.sum(), reference.sum()) == (n, m)
@@ -116,13 +116,13 @@ def test_merging_keeps_rows_and_reaches_the_minimum(pair, minimum, ordered):
 
 
 @given(pairs(max_cells=12), st.floats(0, 50))
-def test_merging_looks_at_the_pooled_counts_only(pair, minimum):
+def test_merging_looks_at_the_pooled_counts_only(pair, minimum) -> None:
     exchanged = merge_cells(*reversed(pair), minimum=minimum)
     np.testing.assert_array_equal(merge_cells(*pair, minimum=minimum), exchanged[::-1])
 
 
 @given(sizes, sizes, st.integers(2, 3000), st.floats(0.5, 0.9999))
-def test_rows_needed_inverts_the_noise_floor(target, reference_rows, cells, quantile):
+def test_rows_needed_inverts_the_noise_floor(target, reference_rows, cells, quantile) -> None:
     option = {"quantile": quantile}
     limit = noise_floor(target, reference_rows, cells, **option)
     needed = rows_needed(limit, reference_rows, cells, **option)
@@ -133,7 +133,7 @@ def test_rows_needed_inverts_the_noise_floor(target, reference_rows, cells, quan
 
 
 @given(sizes, sizes, st.integers(2, 3000))
-def test_the_noise_floor_lies_above_its_mean(current_rows, reference_rows, cells):
+def test_the_noise_floor_lies_above_its_mean(current_rows, reference_rows, cells) -> None:
     mean, floor = (law(current_rows, reference_rows, cells) for law in (noise_mean, noise_floor))
     assert 0 < mean < floor
     assert floor < noise_floor(current_rows, reference_rows, cells + 1)
@@ -141,7 +141,7 @@ def test_the_noise_floor_lies_above_its_mean(current_rows, reference_rows, cells
 
 
 @given(st.integers(0, 10**9), st.integers(1, 10**9), st.integers(0, 10**9))
-def test_one_more_row_beyond_multiplies_by_one_more_chance(beyond, more, reference_rows):
+def test_one_more_row_beyond_multiplies_by_one_more_chance(beyond, more, reference_rows) -> None:
     rows = beyond + more
     chance = more / (more + reference_rows)
     fewer = p_value_beyond(beyond, rows, reference_rows)
@@ -151,14 +151,14 @@ def test_one_more_row_beyond_multiplies_by_one_more_chance(beyond, more, referen
 
 
 @given(st.floats(0, 1), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_emptiness_multiplies_over_samples(share, some, others):
+def test_emptiness_multiplies_over_samples(share, some, others) -> None:
     together = p_value_vanished(share, some + others)
     apart = p_value_vanished(share, some) * p_value_vanished(share, others)
     assert together == pytest.approx(apart, rel=1e-11, abs=1e-290)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_adjusted_p_values(p_values):
+def test_adjusted_p_values(p_values) -> None:
     adjusted = benjamini_hochberg(p_values)
     assert ((adjusted >= p_values) & (adjusted <= 1)).all()
     assert (np.diff(adjusted[np.argsort(p_values, kind="stable")]) >= 0).all()

@@ -32,7 +32,7 @@ LAW = settings(max_examples=100, deadline=None)
 
 @given(same_bins(count=3))
 @LAW
-def test_merging_is_associative_and_commutative(three):
+def test_merging_is_associative_and_commutative(three) -> None:
     one, two, other = three
     assert_profiles_equal((one + two) + other, one + (two + other))
     assert_profiles_equal(one + two, two + one)
@@ -42,7 +42,7 @@ def test_merging_is_associative_and_commutative(three):
 
 @given(same_bins(count=3))
 @LAW
-def test_the_rows_of_parts_sum_to_the_rows_of_the_whole(parts):
+def test_the_rows_of_parts_sum_to_the_rows_of_the_whole(parts) -> None:
     whole = merge(parts, repeated=True)
     assert whole.rows == sum(part.rows for part in parts)
     assert whole.bins_digest == parts[0].bins_digest
@@ -55,7 +55,7 @@ def test_the_rows_of_parts_sum_to_the_rows_of_the_whole(parts):
 
 @given(same_bins(count=2))
 @LAW
-def test_merging_leaves_the_parts_as_they_were(two):
+def test_merging_leaves_the_parts_as_they_were(two) -> None:
     one, other = two
     before = canonical.dumps(profile_to_dict(one)), canonical.dumps(profile_to_dict(other))
     one + other
@@ -67,7 +67,7 @@ def test_merging_leaves_the_parts_as_they_were(two):
 
 @given(st.lists(st.dictionaries(st.text(max_size=3), st.integers(1, 9), max_size=80), max_size=4))
 @LAW
-def test_unseen_levels_are_exact_for_those_kept(parts):
+def test_unseen_levels_are_exact_for_those_kept(parts) -> None:
     over = CategoryBins(domain="string", levels=())
 
     def part(unseen):
@@ -85,7 +85,7 @@ def test_unseen_levels_are_exact_for_those_kept(parts):
 
 @given(profiles(), profiles())
 @LAW
-def test_other_bins_are_refused_by_both_digests_and_the_columns(one, two):
+def test_other_bins_are_refused_by_both_digests_and_the_columns(one, two) -> None:
     assume(one.bins_digest != two.bins_digest)
     differ = {
         name
@@ -104,14 +104,14 @@ def test_other_bins_are_refused_by_both_digests_and_the_columns(one, two):
 
 @given(profiles(), profiles())
 @LAW
-def test_equal_bins_and_only_they_have_equal_digests(one, two):
+def test_equal_bins_and_only_they_have_equal_digests(one, two) -> None:
     bins_of = [{name: each.bins for name, each in side.counted.items()} for side in (one, two)]
     assert (one.bins_digest == two.bins_digest) == (bins_of[0] == bins_of[1])
 
 
 @given(profiles())
 @LAW
-def test_a_profile_comes_back_from_json_as_it_was(profile):
+def test_a_profile_comes_back_from_json_as_it_was(profile) -> None:
     document = profile_to_dict(profile)
     text = canonical.dumps(document)
     again = profile_from_dict(json.loads(text))
@@ -123,7 +123,7 @@ def test_a_profile_comes_back_from_json_as_it_was(profile):
 
 @given(profiles())
 @settings(max_examples=25, deadline=None)
-def test_a_profile_comes_back_from_disk_as_it_was(tmp_path_factory, profile):
+def test_a_profile_comes_back_from_disk_as_it_was(tmp_path_factory, profile) -> None:
     path = tmp_path_factory.getbasetemp() / "profile.json"
     save(profile, path)
     assert_profiles_equal(load_profile(path), profile)
@@ -138,7 +138,7 @@ JUNK = st.recursive(
 
 @given(bins() | pair_bins(), st.data())
 @settings(max_examples=200, deadline=None)
-def test_bins_with_one_field_replaced_are_other_bins_or_refused(over, data):
+def test_bins_with_one_field_replaced_are_other_bins_or_refused(over, data) -> None:
     plain = over.to_dict()
     field = data.draw(st.sampled_from(sorted(plain)))
     junk = {**plain, field: data.draw(JUNK)}
@@ -151,14 +151,14 @@ def test_bins_with_one_field_replaced_are_other_bins_or_refused(over, data):
 
 @given(JUNK)
 @LAW
-def test_junk_makes_no_bins(junk):
+def test_junk_makes_no_bins(junk) -> None:
     with pytest.raises(BinsError):
         bins_from_dict(junk)
 
 
 @given(same_bins(count=2))
 @LAW
-def test_the_divergence_of_any_two_profiles_is_a_finite_number_of_at_least_0(two):
+def test_the_divergence_of_any_two_profiles_is_a_finite_number_of_at_least_0(two) -> None:
     current, reference = two
     report = compare_profiles(current, reference, Policy(), parse_smoothing("jeffreys"))
     for column in report.columns:
@@ -169,7 +169,7 @@ def test_the_divergence_of_any_two_profiles_is_a_finite_number_of_at_least_0(two
 
 @given(profiles())
 @LAW
-def test_a_profile_has_not_drifted_from_itself(profile):
+def test_a_profile_has_not_drifted_from_itself(profile) -> None:
     assume(profile.rows)
     report = compare_profiles(profile, profile, Policy(), parse_smoothing("none"))
     assert {column.kl for column in report.columns} <= {0.0}
@@ -177,7 +177,7 @@ def test_a_profile_has_not_drifted_from_itself(profile):
 
 @given(st.data())
 @LAW
-def test_merging_cells_never_raises_the_divergence(data):
+def test_merging_cells_never_raises_the_divergence(data) -> None:
     over = data.draw(bins())
     current, reference = (
         np.array(data.draw(histograms(over=over, rows=rows)).counts) for rows in (1000, 10_000)
