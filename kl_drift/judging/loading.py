@@ -71,7 +71,7 @@ def _verdict(plain: Mapping[str, Any]) -> Verdict:
     made: dict[str, Any] = {"status": Status(plain["status"])}
     if plain.get("statistic"):
         made["value"] = _number(plain.get("value"))
-    if plain["which"] == "noise":
+    if (plain["which"], plain.get("statistic")) == ("noise", "kl"):
         made["rows_needed"] = _number(plain.get("rows_needed"))
     if plain.get("alone"):
         made["alone"] = _verdict(plain["alone"])

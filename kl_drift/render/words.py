@@ -336,6 +336,7 @@ def unjudged(column: Unjudged) -> str:
 _UNCOUNTED: Mapping[Kind, str] = {
     Kind.NOT_SELECTED: "not selected",
     Kind.PARTITION_KEY: "partition key: it tells snapshots apart; name it to have it judged",
+    Kind.INDEX: "index of a pandas data frame; name it to have it judged",
     Kind.MOVES: "dates always move; to judge its parts, add  judge: [{moving}]",
     Kind.JUDGED_AS: "judged as {parts}",
     Kind.NESTED: "nested: turn it into columns of plain types",
