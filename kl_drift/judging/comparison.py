@@ -125,6 +125,7 @@ def _side(profile: Profile) -> Side:
         as_of=profile.as_of,
         created=profile.created,
         created_by=profile.created_by,
+        left_out=profile.left_out,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kl_drift.counts.bins import CategoryBins, NumericBins, successor
+from kl_drift.counts.bins import CategoryBins, NumericBins, same_from, same_until, successor
 from kl_drift.counts.profile import ColumnProfile, ValueRange
 from kl_drift.judging.report import UNLIKELY, Beyond, LevelChange, Outside
 from kl_drift.statistics.exact import p_value_beyond, p_value_vanished
@@ -53,7 +53,8 @@ def rows_beyond(
         if not rows or expected.counts[cell]:
             continue
         extreme = bins.text(low if side == "below" else high)
-        tight = bins.edges[0] == low if side == "below" else bins.edges[-1] == successor(high)
+        begins = {low, same_from(low)} if side == "below" else {successor(high), same_until(high)}
+        tight = bins.edges[0 if side == "below" else -1] in begins
         yield Beyond(
             side=side,
             cell=f"{side} {extreme}" if tight else bins.label(cell),

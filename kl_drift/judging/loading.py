@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from kl_drift.counts.kinds import Uncounted
+from kl_drift.counts.profile import LeftOut
 from kl_drift.judging.limits import Trend
 from kl_drift.judging.policy import Status, Verdict
 from kl_drift.judging.report import (
@@ -84,7 +85,10 @@ def _cell(plain: Mapping[str, Any]) -> CellChange:
 
 
 def _side(plain: Mapping[str, Any]) -> Side:
-    return _made(Side, {**plain, "ties": tuple(plain.get("ties", ()))})
+    left_out = tuple(
+        LeftOut(**{**each, "names": tuple(each["names"])}) for each in plain.get("left_out", ())
+    )
+    return _made(Side, {**plain, "ties": tuple(plain.get("ties", ())), "left_out": left_out})
 
 
 def _unjudged(plain: Mapping[str, Any]) -> Unjudged:

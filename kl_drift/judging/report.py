@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kl_drift.counts.kinds import Uncounted
+from kl_drift.counts.profile import LeftOut
 from kl_drift.errors import ColumnNotFoundError, did_you_mean
 from kl_drift.judging.limits import Trend
 from kl_drift.judging.policy import Finding, Status, Verdict, worst
@@ -277,6 +278,8 @@ class Side:
         How many it was merged from.
     ties : tuple of str
         Of the closest reference: others that the rows cannot tell from it.
+    left_out : tuple of LeftOut
+        Files of the snapshot that were not read, by reason.
     """
 
     source: str
@@ -287,6 +290,7 @@ class Side:
     choice: str = ""
     snapshots: int = 1
     ties: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,7 @@ def _template() -> Template:
         bits=numbers.bits,
         cells=charts.cells,
         finite=_is_finite,
+        left_out=words.left_out,
         level=level_text,
         many=numbers.many,
         moment=numbers.moment,

@@ -45,6 +45,13 @@ _NAMES = 5
 _LISTED = 6
 
 
+_WIDTHS = (
+    {"halffloat", "float", "double"},
+    {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+)
+"""The types of numbers that differ in width only."""
+
+
 def printable(text: str) -> str:
     """Return ``text`` with control characters written out, so that it cannot steer a terminal."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
@@ -258,7 +265,7 @@ def moved(column: ColumnReport, most: int = 2) -> list[str]:
     phrases = [printable(change(cell)) for cell in column.top_cells[:most]]
     if column.new_levels and most > 1:
         phrases.append(f"new: {_new_share(column)}{levels(column.new_levels)}")
-    return [*together(column), *phrases, *support(column, most)]
+    return [*together(column), *phrases, *width(column), *support(column, most)]
 
 
 def _new_share(column: ColumnReport) -> str:
@@ -271,7 +278,15 @@ def _new_share(column: ColumnReport) -> str:
 
 def noted(column: ColumnReport, most: int = 2) -> list[str]:
     """Say what is worth a phrase although the column is ok."""
-    return [*together(column), *support(column, most)]
+    return [*together(column), *width(column), *support(column, most)]
+
+
+def width(column: ColumnReport) -> list[str]:
+    """Say that numbers are written in another width than in the reference; nothing otherwise."""
+    types = {column.reference_type, column.type}
+    if len(types) == 1 or not any(types <= family for family in _WIDTHS):
+        return []
+    return [f"type: {column.reference_type} → {column.type}, the same values in another width"]
 
 
 def together(column: ColumnReport) -> list[str]:
@@ -367,11 +382,20 @@ def parts_of(type_name: str) -> str:
 
 
 def sides(report: Report) -> list[tuple[str, str]]:
-    """Say what was compared with what."""
+    """Say what was compared with what, and which files were left out."""
+    left = left_out(report)
     return [
         ("current", f"{printable(report.current.source)}, {many(report.current.rows, 'row')}"),
         (
             "reference",
             f"{printable(report.reference.source)}, {many(report.reference.rows, 'row')}",
         ),
+        *([("left out", left)] if left else []),
     ]
+
+
+def left_out(report: Report) -> str:
+    """Say which files of the snapshots were not read, and why; empty if all were."""
+    both = (("current", report.current), ("reference", report.reference))
+    said = (f"of {name}: {', '.join(map(str, s.left_out))}" for name, s in both if s.left_out)
+    return printable("; ".join(said))
