@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,27 @@ def test_moments_beyond_nanoseconds_keep_their_value(tmp_path: Path) -> None:
     path = write(tmp_path / "x.parquet", table, use_deprecated_int96_timestamps=True)
     assert values_of(source_of(path), "t") == moments
     assert str(fit(path)["t"].range) == "0001-01-01 00:00:00 … 9999-12-31 23:59:59.999999"
+
+
+def test_a_damaged_footer_is_an_error_or_a_finding_never_undecided(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    table = pa.table({"x": generator.normal(size=3_000), "k": generator.choice(["a", "b"], 3_000)})
+    path = write(tmp_path / "x.parquet", table, store_schema=False)
+    reference = fit(path)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    found: Counter[str] = Counter()
+    for place in range(footer, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        try:
+            report = compare(path, reference)
+        except (SnapshotUnreadableError, SnapshotInvalidError):
+            found["refused"] += 1
+        else:
+            found[str(report.status)] += 1
+            assert report.status != "drift" or any(column.finding for column in report)
+    assert found["refused"] > 20
+    assert found["undecided"] == 0
 
 
 # ---------------------------------------------------------------- one table of several files

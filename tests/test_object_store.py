@@ -103,6 +103,21 @@ def test_a_snapshot_in_a_bucket(
     assert scan(snapshot, like=like).counted == scan(expected, like=like).counted
 
 
+def test_an_object_that_is_replaced_while_it_is_read_is_refused(
+    bucket: fs.S3FileSystem, store: dict[str, str]
+) -> None:
+    path = "bucket/replaced/x.parquet"
+    pq.write_table(rows(1), path, filesystem=bucket)
+
+    def replace(done: int, _: int | None) -> None:
+        if done == 3_000:  # sampled, not yet counted
+            pq.write_table(rows(2), path, filesystem=bucket)
+
+    with pytest.raises(SnapshotUnreadableError, match=r"x\.parquet: was replaced or changed while"):
+        fit(Snapshot(path=f"s3://{path}", options=store), progress=replace)
+    assert fit(Snapshot(path=f"s3://{path}", options=store)).rows == 3_000
+
+
 def test_a_key_is_taken_as_it_stands(store: dict[str, str]) -> None:
     for path in (f"s3://bucket/{ODD}", "s3://bucket/odd name=1/*#d.parquet", "s3://bucket/odd*"):
         assert fit(Snapshot(path=path, options=store)).rows == 3_000
