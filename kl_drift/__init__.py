@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kl_drift.history.record import History
     from kl_drift.judging.policy import Policy, Status
     from kl_drift.judging.report import ColumnReport, Report
+    from kl_drift.judging.sensitivity import smallest_drifts
     from kl_drift.plan.plan import Plan, load_plan
     from kl_drift.render.words import moved, reason, sentence, summary
     from kl_drift.snapshot import Snapshot
@@ -89,6 +90,7 @@ _HOME = {
     "scan": "api",
     "sentence": "render.words",
     "signed_contributions": "statistics.divergence",
+    "smallest_drifts": "judging.sensitivity",
     "smooth": "statistics.smoothing",
     "summary": "render.words",
 }
@@ -142,6 +144,7 @@ __all__ = [
     "scan",
     "sentence",
     "signed_contributions",
+    "smallest_drifts",
     "smooth",
     "summary",
 ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import resources
 from os import PathLike, fspath
 from typing import Any, Literal, TypeAlias, TypeGuard, cast
@@ -22,7 +23,7 @@ from kl_drift import canonical
 from kl_drift.counts.bins import bins_from_dict
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.kinds import Uncounted
-from kl_drift.counts.profile import ColumnProfile, LeftOut, Profile, ValueRange
+from kl_drift.counts.profile import Cluster, ColumnProfile, LeftOut, Profile, ValueRange
 from kl_drift.errors import (
     ArtefactCorruptError,
     ArtefactNotFoundError,
@@ -52,6 +53,8 @@ def profile_to_dict(profile: Profile) -> dict[str, Any]:
     }
     if profile.left_out:
         body["left_out"] = [_left_out_to_dict(each) for each in profile.left_out]
+    if profile.cluster is not None:
+        body["cluster"] = asdict(profile.cluster)
     return _document("profile", body, profile.created_by, profile.created)
 
 
@@ -95,6 +98,8 @@ def _column_to_dict(column: ColumnProfile) -> dict[str, Any]:
         plain["derived_from"] = column.derived_from
     if column.unseen:
         plain["unseen"] = dict(column.unseen)
+    if column.groups:
+        plain["groups"] = [list(cells) for cells in column.groups]
     return plain
 
 
@@ -174,6 +179,7 @@ def profile_from_dict(document: Mapping[str, Any]) -> Profile:
         sources=tuple(document["sources"]),
         as_of=document["as_of"],
         left_out=tuple(_left_out_from_dict(each) for each in document.get("left_out", [])),
+        cluster=_cluster_from_dict(document.get("cluster")),
         created=document["written"]["at"],
         created_by=document["written"]["by"],
     )
@@ -181,6 +187,10 @@ def profile_from_dict(document: Mapping[str, Any]) -> Profile:
 
 def _left_out_from_dict(plain: Mapping[str, Any]) -> LeftOut:
     return LeftOut(kind=plain["kind"], files=plain["files"], names=tuple(plain["names"]))
+
+
+def _cluster_from_dict(plain: Mapping[str, Any] | None) -> Cluster | None:
+    return None if plain is None else Cluster(key=plain["key"], smallest=tuple(plain["smallest"]))
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> ColumnProfile:
@@ -195,6 +205,7 @@ def _column_from_dict(plain: Mapping[str, Any]) -> ColumnProfile:
         range=ValueRange(**plain["range"]) if "range" in plain else None,
         derived_from=plain.get("derived_from", ""),
         unseen=plain.get("unseen", {}),
+        groups=tuple(map(tuple, plain.get("groups", ()))),
     )
 
 

@@ -87,6 +87,10 @@ Together = Annotated[
         help="Judge these pairs together, too: [cyan]dep_delay:distance,carrier:origin[/cyan]."
     ),
 ]
+ClusterKey = Annotated[
+    str,
+    typer.Option(metavar="COLUMN", help="Rows with one value of it belong together: customer_id."),
+]
 OutFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to the screen."),
@@ -109,6 +113,7 @@ def compare(
     ],
     columns: Columns = None,
     pairs: Together = None,
+    cluster: ClusterKey = "",
     reference_where: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Read only this partition of A. Repeatable."),
@@ -146,6 +151,7 @@ def compare(
             _snapshot(reference, reference_where),
             columns=_names(columns),
             pairs=_together(pairs),
+            cluster=cluster,
             policy=_policy(warn, drift, rule),
             smoothing=smoothing,
             progress=progress,
@@ -250,8 +256,10 @@ def closest(
 def fit(
     snapshot: Annotated[str, typer.Argument(help="The reference: a file, folder, glob or URI.")],
     output: OutName,
+    *,
     columns: Columns = None,
     pairs: Together = None,
+    cluster: ClusterKey = "",
     where: Where = None,
 ) -> None:
     """Fit bins to a reference snapshot and save its profile."""
@@ -264,6 +272,7 @@ def fit(
             _snapshot(snapshot, where),
             columns=_names(columns),
             pairs=_together(pairs),
+            cluster=cluster,
             progress=progress,
         )
     _save_profile(profile, output)

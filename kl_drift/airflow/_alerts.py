@@ -39,7 +39,7 @@ def alert(
 ) -> None:
     """Send an alert through every notifier of a task, and log those that cannot deliver it."""
     told = recovered(summary) or summary
-    event = RECOVERED if told is not summary else summary["status"]
+    event = RECOVERED if told is not summary else summary.get("heard", summary["status"])
     if event in task.notify_on and not _told_before(summary, remind):
         tell(task.notifiers, told, context, task.log)
 

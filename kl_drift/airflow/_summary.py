@@ -60,6 +60,7 @@ def summary_of(report: Report, *, check: str, saved: Mapping[str, str], **more: 
     return {
         "version": VERSION,
         "status": str(report.status),
+        **({"heard": str(report.heard), "quiet": dict(report.quiet)} if report.quiet else {}),
         "summary": words.summary(report),
         "check": check,
         "current": _side(report.current),

@@ -32,6 +32,7 @@ from kl_drift.counts.bins import (
     side_cells,
 )
 from kl_drift.counts.buffers import from_numpy, from_texts, to_numpy
+from kl_drift.counts.clusters import GroupedBins, KeyBins, KeyCounter
 from kl_drift.counts.profile import ValueRange, merge_unseen
 
 Counts = npt.NDArray[np.int64]
@@ -91,7 +92,19 @@ def counter(bins: Bins) -> Counter:
     return NumericCounter(bins) if isinstance(bins, NumericBins) else LevelCounter(bins)
 
 
-def count_pair(bins: PairBins, first: Cells, second: Cells) -> Tally:
+class Sider(Protocol):
+    """Tells the cell of every row on a side of a pair; may be shared between threads."""
+
+    def side(self, array: pa.Array) -> Cells:
+        """Return the cell of every row of ``array``."""
+
+
+def sider(bins: Bins | KeyBins) -> Sider:
+    """Return what tells the cells of a side over ``bins``."""
+    return KeyCounter() if isinstance(bins, KeyBins) else counter(bins)
+
+
+def count_pair(bins: PairBins | GroupedBins, first: Cells, second: Cells) -> Tally:
     """Count two columns together, by the cell of every row on either side."""
     cells = first.astype(np.intp) * bins.shape[1] + second
     return Tally(counts=np.bincount(cells, minlength=bins.cells))

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     NOT_SELECTED = "not selected"
     PARTITION_KEY = "partition key"
     INDEX = "index"
+    CLUSTER_KEY = "cluster key"
     MOVES = "moves by construction"
     JUDGED_AS = "judged as its parts"
     NESTED = "nested type"

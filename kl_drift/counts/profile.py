@@ -24,6 +24,55 @@ UNSEEN_NAMES = 50
 
 LEFT_OUT_NAMES = 10
 """How many files that were left out are remembered by name."""
+_HASH_BYTES = 6  # 48 bits are exact in every reader of JSON
+
+GROUPS = 64
+"""In how many groups the clusters of rows that belong together are counted."""
+
+SMALLEST = UNSEEN_NAMES
+"""How many hashes of keys are kept, to tell how many keys there are: as many as unseen names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Which rows belong together: those with one key.
+
+    Parameters
+    ----------
+    key : str
+        The column that says so.
+    smallest : tuple of int
+        The smallest hashes of its values, sorted: of all of them up to 50. A hash is among the
+        smallest of the whole only if it is among those of every part that holds it, so merging is
+        exact.
+    """
+
+    key: str
+    smallest: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, key: str, values: Iterable[str]) -> Cluster:
+        """Return the cluster with these values of its key, the 50 with the smallest hashes."""
+        hashes = (int.from_bytes(level_hash(value)[:_HASH_BYTES], "big") for value in values)
+        return cls(key=key, smallest=tuple(sorted(set(hashes))))
+
+    @property
+    def clusters(self) -> float:
+        """How many keys there are: exactly up to 49, beyond that within about 15 %.
+
+        References
+        ----------
+        Bar-Yossef et al. 2002, Counting distinct elements in a data stream, DOI
+        10.1007/3-540-45726-7_1.
+        """
+        if len(self.smallest) < SMALLEST:
+            return len(self.smallest)
+        return (SMALLEST - 1) * 2.0 ** (8 * _HASH_BYTES) / max(self.smallest[-1], 1)
+
+    def __add__(self, other: Cluster) -> Cluster:
+        """Join what is known of two parts with the same key."""
+        hashes = {*self.smallest, *other.smallest}
+        return Cluster(key=self.key, smallest=tuple(sorted(hashes)[:SMALLEST]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +123,9 @@ class ColumnProfile:
     unseen : mapping of str to int
         Rows per level that the reference never held: exact for up to 50 such levels. Of more, 50
         are kept by a fixed rule (smallest hash), so that merging stays exact for those kept.
+    groups : tuple of tuple of int
+        Rows by group of clusters and by cell, levels that are not kept as one: 64 groups, or none
+        where it is not known which rows belong together. See :mod:`kl_drift.counts.clusters`.
     """
 
     type: str
@@ -83,6 +135,7 @@ class ColumnProfile:
     range: ValueRange | None = None
     derived_from: str = ""
     unseen: Mapping[str, int] = field(default_factory=dict)
+    groups: tuple[tuple[int, ...], ...] = ()
 
     @property
     def kind(self) -> Kind | None:
@@ -108,7 +161,17 @@ class ColumnProfile:
             range=reduce(lambda one, two: one | two, ranges) if ranges else None,
             derived_from=max(self.derived_from, other.derived_from),
             unseen=merge_unseen(self.unseen, other.unseen),
+            groups=_merge_groups(self.groups, other.groups),
         )
+
+
+def _merge_groups(
+    one: tuple[tuple[int, ...], ...], two: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[int, ...], ...]:
+    """Add group by group and cell by cell; nothing is known of the whole if not of each part."""
+    if not (one and two):
+        return ()
+    return tuple(tuple(map(add, *rows)) for rows in zip(one, two, strict=True))
 
 
 def merge_unseen(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
@@ -190,6 +253,8 @@ class Profile:
         The moment the snapshot stands for, as the user wrote it; empty if not stated.
     left_out : tuple of LeftOut
         Files of the snapshot that were not read, sorted by reason.
+    cluster : Cluster or None
+        Which rows belong together, where that was said of all of them.
     created : str
         When the profile was made, UTC, ISO 8601. Not part of equality.
     created_by : str
@@ -201,6 +266,7 @@ class Profile:
     sources: tuple[str, ...] = ()
     as_of: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    cluster: Cluster | None = None
     created: str = field(default="", compare=False)
     created_by: str = field(default="", compare=False)
 
@@ -237,6 +303,8 @@ class Profile:
     def __add__(self, other: Profile) -> Profile:
         """Merge two parts into the profile of the whole, exactly.
 
+        Which rows belong together is known of the whole where both parts say it by the same key.
+
         Raises
         ------
         BinsMismatchError
@@ -245,12 +313,15 @@ class Profile:
         """
         self._refuse_other_bins(other)
         names = sorted(self.columns.keys() | other.columns.keys())
+        cluster = _merge_clusters(self.cluster, other.cluster)
+        columns = {name: self._joined(other, name) for name in names}
         return Profile(
-            columns={name: self._joined(other, name) for name in names},
+            columns=columns if cluster else {n: replace(c, groups=()) for n, c in columns.items()},
             rows=self.rows + other.rows,
             sources=tuple(sorted({*self.sources, *other.sources})),
             as_of=max(self.as_of, other.as_of),
             left_out=merge_left_out(self.left_out, other.left_out),
+            cluster=cluster,
             created=max(self.created, other.created),
             created_by=max(self.created_by, other.created_by),
         )
@@ -276,6 +347,10 @@ class Profile:
             f"{other.bins_digest[:12]}; columns that differ: {', '.join(differ[:5])}"
             f"{' …' if len(differ) > 5 else ''}); scan both like the same reference profile"
         )
+
+
+def _merge_clusters(one: Cluster | None, two: Cluster | None) -> Cluster | None:
+    return one + two if one and two and one.key == two.key else None
 
 
 def merge(profiles: Iterable[Profile], *, repeated: bool = False) -> Profile:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from kl_drift.counts.arrays import TEMPORAL, Family, family_of, scale_of
 from kl_drift.counts.binning import Binning, Categories, Edges, Quantiles, Uniform
 from kl_drift.counts.bins import Domain, LevelDomain, pair_name
+from kl_drift.counts.clusters import key_domain
 from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.errors import (
     ColumnNotFoundError,
@@ -74,6 +75,9 @@ class Selection:
         What is judged of dates and timestamps, by name.
     pairs : tuple of (str, str)
         Columns that are judged together as well, by the names they are judged under.
+    cluster : str
+        The column whose value rows that belong together share, such as a customer; empty: every row
+        stands by itself. Not judged unless it is named.
     """
 
     include: tuple[str, ...] = ()
@@ -84,6 +88,7 @@ class Selection:
     bins: Mapping[str, Binning] = field(default_factory=dict)
     judge: Mapping[str, tuple[Aspect, ...]] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
+    cluster: str = ""
 
     def __post_init__(self) -> None:
         known = get_args(TypeName)
@@ -231,6 +236,9 @@ def choose(
     left: dict[str, Uncounted] = {}
     by_nature = dict.fromkeys(index_columns, Kind.INDEX)
     by_nature |= dict.fromkeys(partition_keys, Kind.PARTITION_KEY)
+    if selection.cluster:
+        key_domain(schema[selection.cluster], selection.cluster)
+        by_nature[selection.cluster] = Kind.CLUSTER_KEY
     for name, kind in schema.items():
         family = family_of(kind)
         why = _why_left(name, kind, selection, by_nature.get(name))
@@ -267,6 +275,7 @@ def _refuse_strangers(schema: Mapping[str, pa.DataType], selection: Selection) -
     patterns = (*selection.include, *selection.exclude, *selection.bins)
     strangers = [pattern for pattern in patterns if not any(_fits(n, [pattern]) for n in schema)]
     strangers += [name for name in selection.judge if name not in schema]  # takes no patterns
+    strangers += [selection.cluster] if selection.cluster not in ("", *schema) else []
     for stranger in strangers:
         raise ColumnNotFoundError(
             f"no column {str(stranger)!r} in the snapshot.{did_you_mean(stranger, schema)} "

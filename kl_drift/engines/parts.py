@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from kl_drift.counts.bins import Bins
-from kl_drift.counts.counting import Cells, Tally, count_pair, counter
+from kl_drift.counts.clusters import KeyBins
+from kl_drift.counts.counting import Cells, Tally, count_pair, counter, sider
 from kl_drift.engines.declared import as_declared
 from kl_drift.engines.reading import Columns, Pair, Reading, latest_moment
 from kl_drift.errors import SnapshotInvalidError
@@ -70,34 +71,34 @@ class PartCounter:
     def __call__(self, part: Part) -> dict[str, Tally]:
         """Return the tallies of all rows of a part, by name."""
         sums: dict[str, Tally] = {}
-        cells = self._joint.nothing()
+        together = _Together(self._joint, part.rows)
         for key, array in pieces(part, self._readings):
             with named(self._readings[key].column):
                 if isinstance(key, _Side):
-                    cells[key].append(self._joint.cells(key, array))
+                    together.add(key, self._joint.cells(key, array))
                     continue
                 piece = self._counters[key].count(array)
             sums[key] = sums[key] + piece if key in sums else piece
-        return sums | self._joint.count(cells)
+        return sums | together.tallies
 
 
 class _Side(NamedTuple):
     """A column of pairs, read in one way and over one set of bins, for however many pairs."""
 
     reading: Reading
-    bins: Bins
+    bins: Bins | KeyBins
 
 
 class _Joint:
-    """Counts pairs: the cells of a whole part on either side, then both together."""
+    """The pairs that are counted: the cells of a whole part on either side, then both together."""
 
     def __init__(self, pairs: Mapping[str, Pair]) -> None:
-        self._bins = {name: pair.bins for name, pair in pairs.items()}
-        self._sides = {
+        self.bins = {name: pair.bins for name, pair in pairs.items()}
+        self.sides = {
             name: [_Side(*side) for side in zip(pair.readings, pair.bins.sides, strict=True)]
             for name, pair in pairs.items()
         }
-        self._counters = {s: counter(s.bins) for sides in self._sides.values() for s in sides}
+        self._counters = {s: sider(s.bins) for sides in self.sides.values() for s in sides}
 
     @property
     def readings(self) -> dict[_Side, Reading]:
@@ -106,25 +107,41 @@ class _Joint:
 
     def empty(self) -> dict[str, Tally]:
         """Return the tallies of no rows."""
-        return {
-            name: Tally(counts=np.zeros(bins.cells, np.int64)) for name, bins in self._bins.items()
-        }
-
-    def nothing(self) -> dict[_Side, list[Cells]]:
-        """Return what is known of a part before any piece of it."""
-        return {side: [np.empty(0, np.uint16)] for side in self._counters}
+        return {n: Tally(counts=np.zeros(bins.cells, np.int64)) for n, bins in self.bins.items()}
 
     def cells(self, side: _Side, array: pa.Array) -> Cells:
         """Return the cell of every row of a piece."""
         return self._counters[side].side(array)
 
-    def count(self, cells: Mapping[_Side, list[Cells]]) -> dict[str, Tally]:
-        """Count the pairs of a part whose pieces have all been read."""
-        whole = {side: np.concatenate(pieces) for side, pieces in cells.items()}
-        return {
-            name: count_pair(self._bins[name], whole[first], whole[second])
-            for name, (first, second) in self._sides.items()
-        }
+
+class _Together:
+    """The pairs of one part, each counted once both sides are whole; cells are then let go."""
+
+    def __init__(self, joint: _Joint, rows: int) -> None:
+        self._joint, self._rows = joint, rows
+        self._cells: dict[_Side, list[Cells]] = {}
+        self._waiting = dict(joint.sides)
+        self.tallies: dict[str, Tally] = {}
+        if not rows:
+            self.tallies, self._waiting = joint.empty(), {}
+
+    def add(self, side: _Side, cells: Cells) -> None:
+        """Add a piece of a side."""
+        self._cells.setdefault(side, []).append(cells)
+        if self._is_whole(side) and len(cells):
+            self._count(side)
+
+    def _is_whole(self, side: _Side) -> bool:
+        return sum(map(len, self._cells.get(side, ()))) == self._rows
+
+    def _count(self, whole: _Side) -> None:
+        for name, sides in list(self._waiting.items()):
+            if whole in sides and all(map(self._is_whole, sides)):
+                first, second = (np.concatenate(self._cells[side]) for side in sides)
+                self.tallies[name] = count_pair(self._joint.bins[name], first, second)
+                del self._waiting[name]
+        needed = {side for sides in self._waiting.values() for side in sides}
+        self._cells = {side: found for side, found in self._cells.items() if side in needed}
 
 
 def pieces(part: Part, readings: Mapping[_Key, Reading]) -> Iterator[tuple[_Key, pa.Array]]:

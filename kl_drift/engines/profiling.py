@@ -7,7 +7,7 @@ divergences, limits, plans or reports.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.counts.profile import ColumnProfile, Profile
 from kl_drift.counts.selection import Selection, Wanted, choose, refuse_uncounted
+from kl_drift.engines.clustering import ByKey
 from kl_drift.engines.reading import (
     LEVEL_LIMIT,
     Columns,
@@ -47,7 +48,13 @@ from kl_drift.engines.reading import (
     TooManyLevels,
 )
 from kl_drift.engines.source import Source
-from kl_drift.errors import BinsError, SnapshotInvalidError, UsageError
+from kl_drift.errors import (
+    BinsError,
+    ColumnNotFoundError,
+    SnapshotInvalidError,
+    UsageError,
+    did_you_mean,
+)
 from kl_drift.version import __version__
 
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -110,6 +117,7 @@ def _fit(source: Source, selection: Selection, as_of: str, progress: Progress | 
         derived={name: want.column for name, want in chosen.wanted.items() if want.derivation},
         as_of=as_of,
         step=step,
+        cluster=selection.cluster,
     )
 
 
@@ -296,9 +304,24 @@ def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | Non
         derived={name: each.derived_from for name, each in like.columns.items()},
         as_of=as_of,
         step=_meter(progress, source.rows),
+        cluster=_cluster_of(like, source),
     )
     changed = _changed_pairs(pairs, profile.columns)
     return replace(profile, columns=dict(sorted({**profile.columns, **changed}.items())))
+
+
+def _cluster_of(like: Profile, source: Source) -> str:
+    """Return the key of the reference's clusters; refuse a snapshot that does not have it."""
+    if like.cluster is None:
+        return ""
+    key = like.cluster.key
+    if key not in source.schema:
+        raise ColumnNotFoundError(
+            f"{source.name}: no column {key!r}, by which rows belong together in the reference."
+            f"{did_you_mean(key, source.schema)} Without it nobody knows how much the rows tell: "
+            "scan a snapshot that has it, or fit the reference without cluster"
+        )
+    return key
 
 
 def _apart(like: Profile) -> tuple[dict[str, ColumnProfile], list[PairBins]]:
@@ -362,12 +385,13 @@ def _counted(
     source: Source,
     *,
     wanted: Columns,
-    pairs: Iterable[PairBins],
+    pairs: Collection[PairBins],
     ranged: list[str],
     left: Mapping[str, Uncounted],
     derived: Mapping[str, str],
     as_of: str,
     step: Step | None,
+    cluster: str = "",
 ) -> Profile:
     """Count the wanted columns, note the range of others, and put the profile together."""
     schema = source.schema
@@ -377,8 +401,50 @@ def _counted(
         if (one_cell := _one_cell(schema[name])) is not None
     }
     together = {pair.name: Pair(_both(pair, wanted), pair) for pair in pairs}
-    rows, tallies = source.tally({**wanted, **anywhere}, together, step)
+    by_key = ByKey(cluster, schema, wanted)
+    rows, tallies = source.tally(
+        {**by_key.columns, **wanted, **anywhere}, {**together, **by_key.pairs}, step
+    )
     columns = {
+        **_uncounted_columns(schema, left, derived, tallies),
+        **by_key.group(_counted_columns(schema, wanted, derived, tallies), tallies),
+    }
+    for pair in pairs:
+        types = " × ".join(columns[each].type for each in pair.columns)
+        columns[pair.name] = _column(types, pair, tallies[pair.name])
+    return Profile(
+        columns=dict(sorted(columns.items())),
+        rows=rows,
+        sources=(source.name,),
+        as_of=as_of,
+        left_out=source.left_out,
+        cluster=by_key.cluster(tallies),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_by=__version__,
+    )
+
+
+def _counted_columns(
+    schema: Mapping[str, pa.DataType],
+    wanted: Columns,
+    derived: Mapping[str, str],
+    tallies: Mapping[str, Tally],
+) -> dict[str, ColumnProfile]:
+    return {
+        name: _column(
+            str(schema[reading.column]), bins, tallies[name], derived_from=derived.get(name, "")
+        )
+        for name, (reading, bins) in wanted.items()
+    }
+
+
+def _uncounted_columns(
+    schema: Mapping[str, pa.DataType],
+    left: Mapping[str, Uncounted],
+    derived: Mapping[str, str],
+    tallies: Mapping[str, Tally],
+) -> dict[str, ColumnProfile]:
+    return {
         name: _uncounted(
             schema[derived.get(name) or name],
             why,
@@ -387,21 +453,6 @@ def _counted(
         )
         for name, why in left.items()
     }
-    for name, (reading, bins) in wanted.items():
-        kind = str(schema[reading.column])
-        columns[name] = _column(kind, bins, tallies[name], derived_from=derived.get(name, ""))
-    for name, pair in together.items():
-        types = " × ".join(columns[each].type for each in pair.bins.columns)
-        columns[name] = _column(types, pair.bins, tallies[name])
-    return Profile(
-        columns=dict(sorted(columns.items())),
-        rows=rows,
-        sources=(source.name,),
-        as_of=as_of,
-        left_out=source.left_out,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        created_by=__version__,
-    )
 
 
 def _both(pair: PairBins, wanted: Columns) -> tuple[Reading, Reading]:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from kl_drift.counts.arrays import decoded
 from kl_drift.counts.binning import LevelSample, NumberSample
 from kl_drift.counts.bins import Bins, Domain, LevelDomain, PairBins
+from kl_drift.counts.clusters import GroupedBins
 
 LEVEL_LIMIT = 200_000
 """More distinct levels than this are not counted as categories."""
@@ -86,10 +87,13 @@ Columns: TypeAlias = Mapping[str, tuple[Reading, Bins]]
 
 
 class Pair(NamedTuple):
-    """Two columns that are counted together: how either is read, and over which cells."""
+    """Two columns that are counted together: how either is read, and over which cells.
+
+    Over grouped bins the first is the key of rows that belong together.
+    """
 
     readings: tuple[Reading, Reading]
-    bins: PairBins
+    bins: PairBins | GroupedBins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

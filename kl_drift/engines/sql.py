@@ -26,6 +26,7 @@ from sqlalchemy.types import NullType, TypeEngine
 from kl_drift.counts.arrays import level_dictionary
 from kl_drift.counts.bins import HOURS, WEEKDAYS, Bins, CategoryBins, Number, NumericBins
 from kl_drift.counts.buffers import from_texts
+from kl_drift.counts.clusters import GroupedBins
 from kl_drift.counts.counting import LevelCounter, Tally, counter
 from kl_drift.counts.profile import ValueRange
 from kl_drift.engines.reading import LEVEL_LIMIT, Columns, Pair, Reading, Step
@@ -137,16 +138,23 @@ class SqlTable(Source):
         Raises
         ------
         UsageError
-            If pairs are wanted: they are not counted in databases.
+            If pairs are wanted, or columns by a key: they are not counted in databases.
         SnapshotInvalidError
             If a column has more than 200,000 levels, or holds what its type does not allow, or if
             rows came or went between two queries.
         SnapshotUnreadableError
             If the database refuses; the message is the database's own.
         """
-        for pair in pairs:
+        for name, pair in pairs.items():
+            if isinstance(pair.bins, GroupedBins):
+                raise UsageError(
+                    f"{self.name}: in the reference rows belong together by "
+                    f"{pair.readings[0].column!r}, which is not counted in databases; scan a "
+                    "Parquet file of the table, or fit the reference without cluster and state "
+                    "limits: {design_effect: …}"
+                )
             raise UsageError(
-                f"{self.name}: the reference judges the pair {pair!r}, and pairs are not counted "
+                f"{self.name}: the reference judges the pair {name!r}, and pairs are not counted "
                 "in databases; name the columns to judge, or scan a Parquet file of the table"
             )
         rows, tallies = self._counted(columns) if columns else (self._count(), {})

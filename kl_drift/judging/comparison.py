@@ -20,6 +20,7 @@ from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.counts.profile import ColumnProfile, Profile
 from kl_drift.errors import BinsMismatchError
+from kl_drift.judging.effects import DesignEffects, design_effects
 from kl_drift.judging.extremes import rows_beyond, vanished_levels
 from kl_drift.judging.limits import LearnedLimits, Trend
 from kl_drift.judging.measurement import (
@@ -95,7 +96,10 @@ def compare_profiles(
         found, expected = current.columns.get(name), reference.columns.get(name)
         if found and expected and found.histogram and expected.histogram:
             limits = policy.of(name)
-            compared[name] = _measure(name, found, expected, limits, smoothing, fitted=fitted)
+            effects = design_effects(name, current, reference, stated=limits.design_effect)
+            compared[name] = _measure(
+                name, found, expected, limits, smoothing, effects=effects, fitted=fitted
+            )
         elif finding := _finding(name, found, expected):
             judged.append(_report_finding(name, finding, current, reference))
         elif expected and (why := expected.why) and why.kind is not Kind.NOT_SELECTED:
@@ -123,6 +127,8 @@ def _side(profile: Profile) -> Side:
         source=", ".join(profile.sources),
         rows=profile.rows,
         as_of=profile.as_of,
+        cluster=profile.cluster.key if profile.cluster else "",
+        clusters=profile.cluster.clusters if profile.cluster else 0.0,
         created=profile.created,
         created_by=profile.created_by,
         left_out=profile.left_out,
@@ -196,6 +202,7 @@ class _Compared:
     reference_column: ColumnProfile
     current: Histogram
     reference: Histogram
+    effects: DesignEffects
     divergences: Divergences
     noise: Noise | None
     cells: tuple[CellChange, ...]
@@ -210,6 +217,7 @@ def _measure(
     limits: Policy,
     smoothing: Smoothing,
     *,
+    effects: DesignEffects,
     fitted: bool,
 ) -> _Compared:
     current, reference = current_column.histogram, reference_column.histogram
@@ -228,7 +236,7 @@ def _measure(
         reference,
         threshold=limits.warn,
         confidence=limits.confidence,
-        design_effect=limits.design_effect,
+        effects=effects,
         fitted=fitted,
     )
     return _Compared(
@@ -236,6 +244,7 @@ def _measure(
         reference_column=reference_column,
         current=current,
         reference=reference,
+        effects=effects,
         divergences=measured,
         noise=None if left is None else _widen(measured.kl, left),
         cells=_cells(current, reference, *cell_terms(found, expected)),
@@ -270,7 +279,7 @@ def _judge(
             )
         verdict = decide(name, evidence, policy)
         yield replace(
-            _column_report(name, each, verdict, policy.of(name).design_effect),
+            _column_report(name, each, verdict),
             detected=detected,
             p_adjusted=above.get(name),
             history_limit=evidence.history_limit,
@@ -308,9 +317,8 @@ def _evidence(each: _Compared) -> Evidence:
     )
 
 
-def _column_report(
-    name: str, each: _Compared, verdict: Verdict, design_effect: float
-) -> ColumnReport:
+def _column_report(name: str, each: _Compared, verdict: Verdict) -> ColumnReport:
+    sides = each.current_column, each.reference_column
     current, reference = each.current, each.reference
     unseen = sorted(each.current_column.unseen.items(), key=lambda item: (-item[1], item[0]))
     return ColumnReport(
@@ -330,11 +338,10 @@ def _column_report(
         new_levels=tuple(
             LevelChange(level=level, share=rows / current.rows) for level, rows in unseen
         ),
-        vanished_levels=tuple(vanished_levels(each.current_column, each.reference_column)),
+        vanished_levels=tuple(vanished_levels(*sides, each.effects)),
         **_new_levels(each),
-        beyond=tuple(
-            rows_beyond(each.current_column, each.reference_column, design_effect=design_effect)
-        ),
+        beyond=tuple(rows_beyond(*sides, each.effects)),
+        design_effect=each.effects.current,
     )
 
 

@@ -10,24 +10,29 @@ from collections.abc import Iterator
 
 from kl_drift.counts.bins import CategoryBins, NumericBins, same_from, same_until, successor
 from kl_drift.counts.profile import ColumnProfile, ValueRange
+from kl_drift.judging.effects import DesignEffects, effect_in_cell
 from kl_drift.judging.report import UNLIKELY, Beyond, LevelChange, Outside
 from kl_drift.statistics.exact import p_value_beyond, p_value_vanished
 
 
-def vanished_levels(current: ColumnProfile, reference: ColumnProfile) -> Iterator[LevelChange]:
+def vanished_levels(
+    current: ColumnProfile, reference: ColumnProfile, effects: DesignEffects
+) -> Iterator[LevelChange]:
     """Yield kept levels that are gone although chance would hardly leave them out."""
     counted, expected = current.histogram, reference.histogram
     if not (counted and expected and isinstance(expected.bins, CategoryBins)):
         return
     for cell, level in enumerate(expected.bins.levels):
         share = expected.counts[cell] / max(expected.rows, 1)
-        gone = counted.counts[cell] == 0 < expected.counts[cell]
-        if gone and p_value_vanished(share, counted.rows) < UNLIKELY:
+        if not counted.counts[cell] == 0 < expected.counts[cell]:
+            continue
+        effect = max(effects.current, effect_in_cell(reference, cell))
+        if p_value_vanished(share, counted.rows, design_effect=effect) < UNLIKELY:
             yield LevelChange(level=level, share=share)
 
 
 def rows_beyond(
-    current: ColumnProfile, reference: ColumnProfile, *, design_effect: float = 1.0
+    current: ColumnProfile, reference: ColumnProfile, effects: DesignEffects
 ) -> Iterator[Beyond]:
     """Yield what lies below the reference's smallest value and above its largest.
 
@@ -40,8 +45,8 @@ def rows_beyond(
     ----------
     current, reference : ColumnProfile
         Counted over the same bins.
-    design_effect : float
-        How many rows carry the information of one independent row.
+    effects : DesignEffects
+        How many rows of either side carry the information of one independent row.
     """
     counted, expected = current.histogram, reference.histogram
     if not (counted and expected and reference.range and isinstance(expected.bins, NumericBins)):
@@ -52,6 +57,7 @@ def rows_beyond(
         rows = counted.counts[cell]
         if not rows or expected.counts[cell]:
             continue
+        effect = max(effects.current, effect_in_cell(current, cell))
         extreme = bins.text(low if side == "below" else high)
         begins = {low, same_from(low)} if side == "below" else {successor(high), same_until(high)}
         tight = bins.edges[0 if side == "below" else -1] in begins
@@ -62,7 +68,9 @@ def rows_beyond(
             rows=rows,
             share=rows / counted.rows,
             infinite=not _finite(bins, side, current.range),
-            p_value=float(p_value_beyond(rows, *values, design_effect=design_effect)),
+            p_value=float(
+                p_value_beyond(rows / effect, values[0] / effect, values[1] / effects.reference)
+            ),
         )
 
 

@@ -46,6 +46,7 @@ def report_from_dict(document: Mapping[str, Any]) -> Report:
         columns=tuple(map(column_from_dict, document["columns"])),
         unjudged=tuple(map(_unjudged, document["unjudged"])),
         bins_digest=document["bins_digest"],
+        quiet=document.get("quiet", {}),
         created=document["written"]["at"],
         created_by=document["written"]["by"],
     )

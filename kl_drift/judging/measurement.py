@@ -14,6 +14,7 @@ import numpy as np
 
 from kl_drift.counts.bins import Bins, CategoryBins, PairBins
 from kl_drift.counts.histogram import Histogram
+from kl_drift.judging.effects import DesignEffects
 from kl_drift.statistics.checks import Floats
 from kl_drift.statistics.divergence import (
     contributions,
@@ -34,6 +35,9 @@ from kl_drift.statistics.noise import noise_floor, rows_needed
 from kl_drift.statistics.samples import merge_cells
 from kl_drift.statistics.smoothing import Smoothing, smooth, with_unseen_mass
 from kl_drift.statistics.support import new_share_limit, two_cell_limit
+
+INDEPENDENT = DesignEffects()
+"""Every row tells as much as one."""
 
 _EXPECTED = 5.0  # rows that a cell should expect before a limit or a p-value is taken from it
 
@@ -192,7 +196,7 @@ def measure_noise(
     *,
     threshold: float,
     confidence: float = 0.95,
-    design_effect: float = 1.0,
+    effects: DesignEffects = INDEPENDENT,
     fitted: bool = True,
 ) -> Noise | None:
     """Say what sampling noise leaves of the divergence; ``None`` where a side has no rows.
@@ -205,8 +209,9 @@ def measure_noise(
         KL in nats that ``p_above`` and ``rows_needed`` ask about.
     confidence : float
         Of each limit of the interval.
-    design_effect : float
-        How many rows carry the information of one independent row.
+    effects : DesignEffects
+        How many rows of either side carry the information of one independent row: every count is
+        divided by it.
     fitted : bool
         Whether the bins were fitted on the reference; see :func:`expected_counts`.
     """
@@ -215,27 +220,35 @@ def measure_noise(
     found, expected = _counts(current), _counts(reference)
     bins = reference.bins
     exact = exact_limit(
-        found, expected, bins, fitted=fitted, confidence=confidence, design_effect=design_effect
+        found, expected, bins, fitted=fitted, confidence=confidence, effects=effects
     )
     if fitted:
         expected = expected_counts(found, expected, bins)
     counts = np.stack([found, expected])
-    flags = [np.array([side[bins.null_cell], side.sum() - side[bins.null_cell]]) for side in counts]
-    samples = counts[:, counts.any(axis=0)]
+    flags = _null_flags(counts, bins.null_cell, effects)
+    samples = counts[:, counts.any(axis=0)] / [[effects.current], [effects.reference]]
     merged = merge_cells(*samples, minimum=_EXPECTED, ordered=bins.ordered)
-    limits = partial(_limits, design_effect=design_effect)
-    lower = max(exact, limits(*merged, confidence=(1 + confidence) / 2)[0])
-    upper = max(lower, limits(*samples, confidence=confidence)[1])
-    m, k = float(samples[1].sum()), samples.shape[1]
+    lower = max(exact, _limits(*merged, confidence=(1 + confidence) / 2)[0])
+    upper = max(lower, _limits(*samples, confidence=confidence)[1])
+    (n, m), k = samples.sum(axis=1), samples.shape[1]
     return Noise(
-        kl_debiased=float(debiased_kl(*samples, design_effect=design_effect)),
+        kl_debiased=float(debiased_kl(*samples)),
         interval=(lower, upper),
-        null_lower=limits(*flags, confidence=confidence)[0] if flags[0][0] or flags[1][0] else 0.0,
-        noise_floor=float(noise_floor(current.rows, m, k, design_effect=design_effect)),
-        rows_needed=float(rows_needed(threshold, m, k, design_effect=design_effect)),
-        p_value=float(p_value_equal(*samples, ordered=bins.ordered, design_effect=design_effect)),
-        p_above=float(p_value_above(*merged, threshold, design_effect=design_effect)),
+        null_lower=_limits(*flags, confidence=confidence)[0] if flags[:, 0].any() else 0.0,
+        noise_floor=float(noise_floor(n, m, k)),
+        rows_needed=float(
+            rows_needed(threshold, m * effects.current, k, design_effect=effects.current)
+        ),
+        p_value=float(p_value_equal(*samples, ordered=bins.ordered)),
+        p_above=float(p_value_above(*merged, threshold)),
     )
+
+
+def _null_flags(counts: Floats, null: int, effects: DesignEffects) -> Floats:
+    """Return the nulls and the other rows of either side, in effective rows."""
+    nulls = counts[:, null]
+    flags = np.stack([nulls, counts.sum(axis=1) - nulls], axis=1)
+    return np.asarray(flags / [[effects.current_null], [effects.reference_null]])
 
 
 def exact_limit(
@@ -245,7 +258,7 @@ def exact_limit(
     *,
     fitted: bool,
     confidence: float,
-    design_effect: float = 1.0,
+    effects: DesignEffects = INDEPENDENT,
 ) -> float:
     """Return the lower confidence limit of KL that cells by themselves give, in nats.
 
@@ -263,34 +276,34 @@ def exact_limit(
         singletons and doubletons say how many there may be.
     confidence : float
         Of the limit.
-    design_effect : float
-        How many rows carry the information of one independent row.
+    effects : DesignEffects
+        How many rows of either side carry the information of one independent row.
     """
     limit = partial(
         two_cell_limit,
-        current_rows=current.sum() / design_effect,
-        reference_rows=reference.sum() / design_effect,
+        current_rows=current.sum() / effects.current,
+        reference_rows=reference.sum() / effects.reference,
     )
     never = reference == 0
     alone = limit(
-        current / design_effect,
-        reference=reference / design_effect,
+        current / effects.current,
+        reference=reference / effects.reference,
         confidence=1 - (1 - confidence) / len(reference),
     )
     if isinstance(bins, CategoryBins):
         unseen = bins.unseen_cell
         never[unseen] = False
         alone[unseen] = limit(
-            current[unseen] / design_effect,
-            reference=reference[unseen] / design_effect,
+            current[unseen] / effects.current,
+            reference=reference[unseen] / effects.reference,
             confidence=confidence,
-            at_least=_expected_at_most(reference, bins, design_effect) if fitted else 0.0,
+            at_least=_expected_at_most(reference, bins, effects.reference) if fitted else 0.0,
         )
     together = limit(
-        current[never].sum() / design_effect,
+        current[never].sum() / effects.current,
         reference=0.0,
         confidence=confidence,
-        at_least=_empty_at_most(reference, design_effect),
+        at_least=_empty_at_most(reference, effects.reference),
     )
     return float(max(together, alone.max()))
 
@@ -311,10 +324,6 @@ def _empty_at_most(reference: Floats, design_effect: float) -> float:
     return new_share_limit(rows, once, twice)
 
 
-def _limits(
-    current: Floats, reference: Floats, *, confidence: float, design_effect: float
-) -> tuple[float, float]:
-    lower, upper = kl_interval(
-        current, reference, confidence=confidence, design_effect=design_effect
-    )
+def _limits(current: Floats, reference: Floats, *, confidence: float) -> tuple[float, float]:
+    lower, upper = kl_interval(current, reference, confidence=confidence)
     return float(lower), float(upper)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from kl_drift.counts.bins import CategoryBins, PairBins
-from kl_drift.counts.histogram import Histogram
-from kl_drift.counts.profile import Profile
+from kl_drift.counts.profile import ColumnProfile, Profile
 from kl_drift.errors import BinsMismatchError, UsageError
+from kl_drift.judging.effects import own_effect
 from kl_drift.statistics.checks import Floats
 from kl_drift.statistics.closest import Closest, closest_in_sum
 
@@ -63,9 +63,9 @@ def closest_profile(
     if not columns:
         raise UsageError("there is no column that the snapshot and all references counted")
     return closest_in_sum(
-        [_counts(current.counted[name]) for name in columns],
+        [_counts(current[name]) for name in columns],
         {
-            label: [_counts(reference.counted[name]) for name in columns]
+            label: [_counts(reference[name]) for name in columns]
             for label, reference in references.items()
         },
         confidence=confidence,
@@ -83,9 +83,11 @@ def _refuse_other_bins(current: Profile, name: str, reference: Profile) -> None:
         )
 
 
-def _counts(histogram: Histogram) -> Floats:
-    """Return rows per cell, levels that the bins do not keep as one."""
-    counts = np.asarray(histogram.counts, np.float64)
+def _counts(column: ColumnProfile) -> Floats:
+    """Return effective rows per cell, levels that the bins do not keep as one."""
+    histogram = column.histogram
+    assert histogram is not None  # noqa: S101 - narrows the type; the caller has checked
+    counts = np.asarray(histogram.counts, np.float64) / own_effect(column)
     bins = histogram.bins
     if not isinstance(bins, CategoryBins):
         return counts

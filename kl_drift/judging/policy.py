@@ -84,7 +84,7 @@ class Policy:
         Of the lower confidence limit.
     design_effect : float
         How many rows carry the information of one independent row, where rows come in clusters
-        (many per customer).
+        (many per customer); at least so many, where the profiles know their clusters.
     min_rows : int
         Fewer rows than this, in the current snapshot or in the reference, decide nothing.
     statistic : {"kl", "reverse", "jeffreys", "jensen_shannon"}

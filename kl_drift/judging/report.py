@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -141,6 +141,9 @@ class ColumnReport:
         Confidence limits of KL.
     noise_floor : float or None
         KL that samples of these sizes reach once in a thousand if nothing drifts.
+    design_effect : float
+        How many current rows carry the information of one independent row; 1 where nothing says
+        that rows belong together.
     p_value : float or None
         Of the two distributions being equal.
     p_adjusted : float or None
@@ -199,6 +202,7 @@ class ColumnReport:
     kl_debiased: float | None = None
     interval: tuple[float, float] | None = None
     noise_floor: float | None = None
+    design_effect: float = 1.0
     p_value: float | None = None
     p_adjusted: float | None = None
     detected: bool = False
@@ -270,6 +274,10 @@ class Side:
         How many.
     as_of : str
         The moment it stands for.
+    cluster : str
+        The column by which its rows belong together; empty: each stands by itself.
+    clusters : float
+        How many values that column has, about.
     created, created_by : str
         When it was profiled, and by which kl-drift.
     choice : str
@@ -285,6 +293,8 @@ class Side:
     source: str
     rows: int
     as_of: str = ""
+    cluster: str = ""
+    clusters: float = 0.0
     created: str = ""
     created_by: str = ""
     choice: str = ""
@@ -307,6 +317,9 @@ class Report:
         The others, and why.
     bins_digest : str
         Of the bins both were counted over.
+    quiet : mapping of str to str
+        Columns about which nobody is to be alerted, each with the day on which it is heard again;
+        under the empty name all of them. It changes no verdict.
     created, created_by : str
         When (UTC, ISO 8601) and by which kl-drift.
     """
@@ -316,6 +329,7 @@ class Report:
     columns: tuple[ColumnReport, ...]
     unjudged: tuple[Unjudged, ...] = ()
     bins_digest: str = ""
+    quiet: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     created_by: str = ""
 
@@ -323,6 +337,12 @@ class Report:
     def status(self) -> Status:
         """The worst status of its columns; ``undecided`` if no column was judged."""
         return worst(column.status for column in self.columns)
+
+    @property
+    def heard(self) -> Status:
+        """The worst status of what is not quiet: what alerts go by; ``ok`` if all of it is."""
+        heard = [column.status for column in self.columns if column.name not in self.quiet]
+        return Status.OK if self.quiet and ("" in self.quiet or not heard) else worst(heard)
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -357,6 +377,7 @@ class Report:
             "columns": [column_to_dict(column) for column in self],
             "unjudged": [plain(column) for column in self.unjudged],
             "bins_digest": self.bins_digest,
+            "quiet": dict(self.quiet),
         }
 
     def to_pandas(self) -> pd.DataFrame:

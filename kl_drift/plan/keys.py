@@ -208,8 +208,8 @@ class LimitKeys(_Keys):
     design_effect: float = Field(
         default=_DEFAULTS.design_effect,
         ge=1,
-        description="How many rows carry the information of one independent row, "
-        "where rows come in groups, such as many of one customer.",
+        description="How many rows carry the information of one independent row, where rows come "
+        "in groups, such as many of one customer; at least so many, where `cluster` says in which.",
     )
     min_rows: int = Field(
         default=_DEFAULTS.min_rows,
@@ -375,6 +375,13 @@ class PlanFile(_Keys):
     )
     columns: ColumnKeys = Field(
         default_factory=ColumnKeys, description="Which columns are judged, and how."
+    )
+    cluster: Name | None = Field(
+        default=None,
+        description="The column whose value rows that belong together share: fifty rows of one "
+        "customer tell less than fifty of fifty, and limits count despite that. Not judged itself "
+        "unless `columns` names it.",
+        examples=["customer_id"],
     )
     limits: LimitKeys = Field(default_factory=LimitKeys, description="The limits of every column.")
     smoothing: Literal["jeffreys", "laplace", "none"] | FloorKeys = Field(

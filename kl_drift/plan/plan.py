@@ -442,9 +442,13 @@ def _selection(file: PlanFile, mistakes: Mistakes) -> Selection:
         bins={name: each.bins for name, each in columns.each.items() if each.bins},
         judge=judge,
         pairs=_pairs(columns.pairs, mistakes),
+        cluster=file.cluster or "",
     )
     reference = file.reference if isinstance(file.reference, str) else file.reference.path
-    if is_profile_path(reference) and selection != Selection():
+    if is_profile_path(reference) and file.cluster:
+        message = "the reference is a saved profile, which says itself which rows belong together: "
+        mistakes.add(("cluster",), f"{message}remove the key, or name the rows")
+    if is_profile_path(reference) and replace(selection, cluster="") != Selection():
         message = "the reference is a saved profile, which fixes columns and bins: only limits may"
         mistakes.add(("columns",), f"{message} be stated; remove the rest, or name the rows")
     return selection

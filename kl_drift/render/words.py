@@ -352,6 +352,7 @@ _UNCOUNTED: Mapping[Kind, str] = {
     Kind.NOT_SELECTED: "not selected",
     Kind.PARTITION_KEY: "partition key: it tells snapshots apart; name it to have it judged",
     Kind.INDEX: "index of a pandas data frame; name it to have it judged",
+    Kind.CLUSTER_KEY: "says which rows belong together; name it to have it judged",
     Kind.MOVES: "dates always move; to judge its parts, add  judge: [{moving}]",
     Kind.JUDGED_AS: "judged as {parts}",
     Kind.NESTED: "nested: turn it into columns of plain types",
@@ -382,15 +383,19 @@ def parts_of(type_name: str) -> str:
 
 
 def sides(report: Report) -> list[tuple[str, str]]:
-    """Say what was compared with what, and which files were left out."""
-    left = left_out(report)
+    """Say what was compared with what, what was left out, how much it tells, what is quiet."""
+    more = {
+        "left out": left_out(report),
+        "cluster": clustered(report),
+        "quiet": quiet(report),
+    }
     return [
         ("current", f"{printable(report.current.source)}, {many(report.current.rows, 'row')}"),
         (
             "reference",
             f"{printable(report.reference.source)}, {many(report.reference.rows, 'row')}",
         ),
-        *([("left out", left)] if left else []),
+        *((name, said) for name, said in more.items() if said),
     ]
 
 
@@ -399,3 +404,27 @@ def left_out(report: Report) -> str:
     both = (("current", report.current), ("reference", report.reference))
     said = (f"of {name}: {', '.join(map(str, s.left_out))}" for name, s in both if s.left_out)
     return printable("; ".join(said))
+
+
+def quiet(report: Report) -> str:
+    """Say about which columns nobody is alerted, and until when; empty if there are none."""
+    if not report.quiet:
+        return ""
+    told = (
+        f"{printable(name) or 'every column'} until {day}" for name, day in report.quiet.items()
+    )
+    return f"no alert about {', '.join(told)}; the verdict stands"
+
+
+def clustered(report: Report) -> str:
+    """Say how much clustered rows tell: ``… these 5,000 rows tell as much as 880``; or nothing."""
+    if not report.current.cluster:
+        return ""
+    rows, key = report.current.rows, printable(report.current.cluster)
+    each = rows / max(report.current.clusters, 1)
+    tell = [rows / column.design_effect for column in report if column.kl is not None]
+    if not tell or not rows:
+        return f"by {key}"
+    least, most = (f"{bound:,.0f}" for bound in (min(tell), max(tell)))
+    told = least if least == most else f"{least} to {most}, column by column"
+    return f"about {each:,.0f} rows per {key}: these {rows:,} rows tell as much as {told}"

@@ -25,6 +25,7 @@ from kl_drift.airflow import (
 )
 from kl_drift.airflow._messages import message
 from kl_drift.errors import HistoryError, SnapshotNotFoundError
+from kl_drift.history.record import History
 from kl_drift.render.numbers import nats
 
 FLIGHTS = Path(__file__).parent.parent.parent / "examples" / "flights"
@@ -231,6 +232,17 @@ def test_a_recovery_is_told_once_and_since_when_it_had_drifted(
         "3 drift: 1 of 1 columns drifted (dep_time)",
         "4 ok: drift is over: it began 2013-03-02 and was last 2013-03-03",
     ]
+
+
+def test_a_quiet_column_is_not_told_and_the_verdict_stands(context: Any, tmp_path: Path) -> None:
+    history = tmp_path / "history.sqlite"
+    assert len(days(context, history, "d")) == 1
+    until = {"until": "2013-03-03", "note": "known", "by": "ann"}
+    History.open(history).quiet("flights", column="dep_time", **until)
+    told = days(context, history, "dddd")
+    assert [each.partition(" ")[0] for each in told] == ["3", "4"]
+    statuses = [str(each.status) for each in History.open(history).reports("flights")]
+    assert set(statuses) == {"drift"}
 
 
 def test_reminders_come_every_so_often(context: Any, tmp_path: Path) -> None:
