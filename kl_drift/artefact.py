@@ -270,7 +270,7 @@ def _read(location: str, kind: Kind, options: Mapping[str, str] | None) -> dict[
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ArtefactCorruptError(
-            f"{where}: not a saved {kind}: no JSON ({error}); was it cut short?"
+            f"{where}: not a saved {kind}: not valid JSON ({error}); was it cut short?"
         ) from error
     return _checked(document, kind, where)
 

@@ -168,7 +168,7 @@ def test_numbers_keep_every_digit(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused(saved: Path, kind: str, kept: float) -> None:
     whole = saved.read_bytes()
     saved.write_bytes(whole[: int(len(whole) * kept)])
-    with pytest.raises(ArtefactCorruptError, match=f"not a saved {kind}: no JSON.*cut short"):
+    with pytest.raises(ArtefactCorruptError, match=f"saved {kind}: not valid JSON.*cut short"):
         KINDS[kind](saved)
 
 
@@ -223,7 +223,7 @@ def test_the_other_kind_is_refused(saved: Path, kind: str) -> None:
 )
 def test_what_is_no_json_is_refused(tmp_path: Path, kind: str, text: bytes) -> None:
     (tmp_path / "x.json").write_bytes(text)
-    with pytest.raises(ArtefactCorruptError, match=rf"x\.json: not a saved {kind}: no JSON"):
+    with pytest.raises(ArtefactCorruptError, match=rf"x\.json: not a saved {kind}: not valid JSON"):
         KINDS[kind](tmp_path / "x.json")
 
 

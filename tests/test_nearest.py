@@ -100,7 +100,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         kd.closest_reference(profile, {"a": profile, "b": other})
     with pytest.raises(UsageError, match="at least one reference"):
         kd.closest_reference(profile, {})
-    with pytest.raises(UsageError, match="there is no column that"):
+    with pytest.raises(UsageError, match="no counted column in common"):
         closest_profile(profile, {"a": kd.Profile(columns={}, rows=0)})
 
 

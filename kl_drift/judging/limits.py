@@ -57,7 +57,7 @@ class Budget:
         if self.alpha > _MOST_OFTEN:
             raise UsageError(
                 f"budget: {self.false_alarms:g} false alarms in {self.checks:g} checks is more "
-                f"than one in ten; state fewer false alarms, or all checks that share them"
+                f"than one in ten; allow fewer false alarms, or count all checks that share them"
             )
 
     @classmethod

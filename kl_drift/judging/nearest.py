@@ -51,7 +51,7 @@ def closest_profile(
         If a side has no rows.
     """
     if not references:
-        raise UsageError("give at least one reference, by name")
+        raise UsageError("closest needs at least one reference, by name")
     for name, reference in references.items():
         _refuse_other_bins(current, name, reference)
     sides = [current, *references.values()]
@@ -61,7 +61,7 @@ def closest_profile(
         if not isinstance(each.bins, PairBins) and all(name in side.counted for side in sides)
     ]
     if not columns:
-        raise UsageError("there is no column that the snapshot and all references counted")
+        raise UsageError("the snapshot and the references have no counted column in common")
     return closest_in_sum(
         [_counts(current[name]) for name in columns],
         {

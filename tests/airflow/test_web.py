@@ -174,7 +174,7 @@ def test_a_damaged_report_is_named_and_nothing_else_is_shown(
     saved.write_text("{half")
     answer = client.get(page("flights", RUN, "check", "-1"), headers=viewer)
     assert answer.status_code == 500
-    assert "not a saved report: no JSON" in answer.text
+    assert "not a saved report: not valid JSON" in answer.text
     assert "Traceback" not in answer.text
 
 

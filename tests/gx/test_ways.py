@@ -35,7 +35,7 @@ EVERY = pytest.mark.parametrize(
 
 
 @EVERY
-def test_the_result_holds_the_verdict(result, way):
+def test_the_result_holds_the_verdict(result, way) -> None:
     (column,) = result["result"]["details"]["columns"]
     expected = WAYS[way].verdict
     for name in ("which", "statistic", "value", "limit", "learned"):
@@ -45,7 +45,7 @@ def test_the_result_holds_the_verdict(result, way):
 
 
 @EVERY
-def test_data_docs_show_it(result, way):
+def test_data_docs_show_it(result, way) -> None:
     shown = ExpectationValidationResult(success=result["success"], result=result["result"])
     observed, said = rendering.observed(result["result"]["details"]), rendering._said(shown)[1]
     cells = rendering._row(*rendering.columns_of(result["result"]["details"]))
@@ -60,7 +60,7 @@ def test_data_docs_show_it(result, way):
 
 
 @pytest.mark.parametrize(("result", "way"), LOUD, indirect=["result"])
-def test_the_alert_says_it(result, way):
+def test_the_alert_says_it(result, way) -> None:
     details = result["result"]["details"]
     outcome = Outcome(
         suite="s", batch="b", expectation="e", column="", severity="critical",
