@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from kl_drift import versions
 from kl_drift.artefact import is_profile_path, load_profile, save
@@ -305,7 +305,12 @@ def _include(columns: Columns) -> Selection:
         raise UsageError(
             f"columns: expected a sequence of names, got {columns!r}; write [{columns!r}]"
         )
-    return Selection(include=() if columns is None else tuple(columns))
+    return Selection(include=() if columns is None else tuple(map(_name, columns)))
+
+
+def _name(label: object) -> str:
+    """Return a column's name: pandas may label columns by whole numbers, which become text."""
+    return str(label) if isinstance(label, int) else cast("str", label)
 
 
 def check(

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from kl_drift.engines.arrow import LocalSource
 from kl_drift.engines.lakes import LakeTable, lake_of, with_version
+from kl_drift.engines.lazy import open_lazily
 from kl_drift.engines.source import Source
 from kl_drift.engines.tables import StreamSource, TableSource
 from kl_drift.errors import SnapshotInvalidError, UsageError
@@ -20,7 +21,8 @@ from kl_drift.snapshot import Snapshot
 from kl_drift.storage import redacted
 
 Readable: TypeAlias = Any
-"""A path, a Snapshot, a data frame, a pyarrow Table or reader, what speaks Arrow's C stream, or the
+"""A path, a Snapshot, a data frame, a lazy frame or relation, a table of a lake, a pyarrow Table,
+Dataset or reader, RecordBatches, what speaks Arrow's C stream, or the
 :class:`~kl_drift.engines.source.Source` of an engine."""
 
 
@@ -36,14 +38,12 @@ def open_source(data: Readable) -> Source:
         return open_snapshot(data)
     if isinstance(data, Source):
         return data
-    return _of_library(data, _library(data)) or _of_arrow(data)
-
-
-def _of_arrow(data: Readable) -> LocalSource:
-    """Return the source behind what can be made an Arrow table or a stream of batches."""
     library = _library(data)
-    if isinstance(data, pa.RecordBatchReader):
-        return StreamSource(data)
+    return _of_library(data, library) or open_lazily(data, library) or _of_arrow(data, library)
+
+
+def _of_arrow(data: Readable, library: str) -> LocalSource:
+    """Return the source behind what can be made an Arrow table or a stream of batches."""
     if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__len__"):
         return StreamSource(pa.RecordBatchReader.from_stream(data))
     return TableSource(_table(data), "a table" if library == "builtins" else f"a {library} table")
@@ -136,15 +136,38 @@ def _library(data: Readable) -> str:
 def _table(data: Readable) -> pa.Table:
     try:
         if _library(data) == "pandas":
-            return pa.Table.from_pandas(data, preserve_index=False)
+            return _of_pandas(data)
         if isinstance(data, pa.Table):
             return data  # by way of C, a name would end at its first zero byte
         if isinstance(data, pa.RecordBatch):
             return pa.Table.from_batches([data])
+        if isinstance(data, list) and data and isinstance(data[0], pa.RecordBatch):
+            return pa.Table.from_batches(data)
         return pa.table(data)
     except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
         raise SnapshotInvalidError(
             f"cannot read a {type(data).__module__}.{type(data).__name__} as a table: {error}; "
-            "expected a path, a Snapshot, a pandas or polars DataFrame (of a LazyFrame: "
-            ".collect()), a pyarrow Table or reader (of a Dataset: .scanner().to_reader())"
+            "expected a path, a Snapshot, a data frame (pandas, polars, dask, Spark), a lazy "
+            "frame, a pyarrow Table, Dataset or reader, a DuckDB or Ibis relation, or RecordBatches"
         ) from error
+
+
+def _of_pandas(frame: Any) -> pa.Table:
+    """Convert a data frame; a column that Arrow has no type for spoils itself, not the frame."""
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        if frame.columns.has_duplicates:
+            raise
+    names = list(map(str, frame.columns))
+    arrays = [_of_series(frame[name]) for name in frame.columns]
+    return pa.table(arrays, names=names)
+
+
+def _of_series(series: Any) -> pa.Array:
+    """Convert a column; one of mixed values becomes nulls of a type that is never counted."""
+    try:
+        return pa.Array.from_pandas(series)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        kinds = sorted({type(value).__name__ for value in series.dropna()})
+        return pa.nulls(len(series), pa.struct([(f"mixed: {', '.join(kinds)}", pa.null())]))

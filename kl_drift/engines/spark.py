@@ -7,7 +7,9 @@ kl-drift itself, with NumPy and pyarrow; pandas is not used.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,12 +22,15 @@ from kl_drift.counts.profile import ValueRange
 from kl_drift.engines.parts import Part, PartCounter, latest_of_part, part_of
 from kl_drift.engines.reading import Columns, Pair, Step, later
 from kl_drift.engines.source import Source, checked_schema
+from kl_drift.errors import SnapshotUnreadableError
+from kl_drift.version import __version__
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import DataType
 
 _RESULT = "result string"
+_MISSING = re.compile(r"No module named '((?:kl_drift|pyarrow|numpy)\b[^']*)'")
 _ROWS = 131_072  # Spark's own batches are small; joined they count faster
 
 PartResult = Callable[[Part], dict[str, Any]]
@@ -91,7 +96,26 @@ class SparkTable(Source):
         needed = [functions.col(f"c{order.index(name)}") for name in columns]
         frame = renamed.select(*needed, functions.lit(True).alias("row"))  # a row without columns
         mapped = frame.mapInArrow(_Mapper((*columns, ""), result), _RESULT)
-        return (json.loads(row[0]) for row in mapped.collect())
+        with _explained(self.name):
+            lines = mapped.collect()
+        return (json.loads(line[0]) for line in lines)
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Say in one line where a worker lacks what counting needs."""
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as error:
+        if missing := _MISSING.search(str(error)):
+            raise SnapshotUnreadableError(
+                f"{name}: the Spark workers cannot count, they have no module "
+                f"{missing[1]!r}; install kl-drift {__version__} where the executors run, or ship "
+                "it with spark.archives"
+            ) from error
+        raise
 
 
 class _Mapper:

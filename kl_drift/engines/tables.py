@@ -6,8 +6,9 @@ Knows Arrow tables and readers. Has never heard of files, bins, counts or diverg
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from weakref import WeakSet
 
@@ -53,6 +54,44 @@ class TableSource(LocalSource):
         """Yield slices of the table."""
         for start in range(0, self._table.num_rows, _PART_ROWS):
             yield part_of(self._table.slice(start, _PART_ROWS))
+
+
+class ReopenedSource(LocalSource):
+    """Batches that come by again each time they are asked for.
+
+    Parameters
+    ----------
+    reopen : callable
+        Returns a new reader of the same rows.
+    rows : int
+        How many.
+    name : str
+        What messages and profiles call them.
+    """
+
+    def __init__(self, reopen: Callable[[], pa.RecordBatchReader], rows: int, name: str) -> None:
+        self._reopen = reopen
+        self._rows = rows
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """What messages and profiles call it."""
+        return self._name
+
+    @cached_property
+    def schema(self) -> Mapping[str, pa.DataType]:
+        """The columns and their types."""
+        return checked_schema(self._reopen().schema, self.name)
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are."""
+        return self._rows
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the batches as they come, each a part."""
+        return StreamSource(self._reopen(), self.name).parts()
 
 
 _spent: WeakSet[pa.RecordBatchReader] = WeakSet()
