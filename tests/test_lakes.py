@@ -27,7 +27,7 @@ from pyiceberg.utils.config import Config
 
 import kl_drift as kd
 from kl_drift.counts.profile import Profile
-from kl_drift.engines.opening import open_snapshot
+from kl_drift.engines.opening import fingerprint, open_snapshot
 from kl_drift.errors import (
     MissingExtraError,
     SnapshotGoneError,
@@ -521,3 +521,16 @@ def test_a_check_goes_on_from_the_profile_of_a_version_that_is_gone(
     ]
     with pytest.raises(SnapshotGoneError, match="a plan with a history keeps the profile"):
         kd.check(_plan(tmp_path, text))
+
+
+def test_a_reference_is_fitted_again_once_a_table_has_another_version(delta: Path) -> None:
+    before = fingerprint(str(delta))
+    assert fingerprint(str(delta)) == fingerprint(f"{delta}@previous") == before
+    _delete_nothing(delta)
+    assert fingerprint(str(delta)) != before
+
+
+def _delete_nothing(path: Path) -> None:
+    """Commit a version in which no file comes or goes."""
+    entry = {"commitInfo": {"timestamp": 0, "operation": "DELETE", "operationParameters": {}}}
+    (path / "_delta_log" / f"{3:020}.json").write_text(json.dumps(entry))

@@ -177,7 +177,9 @@ def fingerprint(location: str) -> tuple[tuple[str, int, int], ...]:
     """
     files, path = filesystem(location)
     with reachable(redacted(location)):
-        found = files.get_file_info(_listed(files, path).paths)
+        listing = _listed(files, path)
+        paths = [*listing.paths, *(path for path, _ in listing.others)]  # the log of a table
+        found = files.get_file_info(paths)
     return tuple((info.path, info.size or 0, info.mtime_ns or 0) for info in found)
 
 

@@ -6,14 +6,14 @@ divergences.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from os import PathLike
 from typing import Any, TypeAlias, assert_never
 
 import pyarrow as pa
 
 from kl_drift.engines.arrow import LocalSource
-from kl_drift.engines.lakes import LakeTable, lake_of, with_version
-from kl_drift.engines.lazy import open_lazily
+from kl_drift.engines.lakes import CATALOG, LakeTable, lake_of, with_version
 from kl_drift.engines.source import Source
 from kl_drift.engines.tables import StreamSource, TableSource
 from kl_drift.errors import SnapshotInvalidError, UsageError
@@ -38,6 +38,8 @@ def open_source(data: Readable) -> Source:
         return open_snapshot(data)
     if isinstance(data, Source):
         return data
+    from kl_drift.engines.lazy import open_lazily
+
     library = _library(data)
     return _of_library(data, library) or open_lazily(data, library) or _of_arrow(data, library)
 
@@ -125,6 +127,22 @@ def open_lake(snapshot: Snapshot) -> LakeTable | None:
             return None
         case _:
             assert_never(lake)
+
+
+def fingerprint(location: str) -> Hashable:
+    """Return what is equal as long as the rows behind a path, a glob or a URI are the same.
+
+    Raises
+    ------
+    SnapshotUnreadableError
+        If it cannot be listed.
+    """
+    wanted = with_version(Snapshot.at(location))
+    if wanted.path.startswith(CATALOG) and (lake := open_lake(wanted)):
+        return lake.name
+    from kl_drift.engines import files
+
+    return files.fingerprint(wanted.path)
 
 
 def _library(data: Readable) -> str:

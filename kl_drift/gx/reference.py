@@ -13,7 +13,7 @@ from functools import lru_cache
 from kl_drift.api import as_profile, fit
 from kl_drift.counts.bins import PairBins
 from kl_drift.counts.profile import ColumnProfile, Profile
-from kl_drift.engines.files import fingerprint
+from kl_drift.engines.opening import fingerprint
 
 _KEPT = 16  # references of one process; each is a few hundred kilobytes at most
 
