@@ -473,6 +473,7 @@ def _judge(plan: Plan, current: Profile, hindsight: Hindsight, *, fitted: bool) 
         hindsight.learned,
         fitted=fitted,
         trends=hindsight.trends,
+        exceeded=hindsight.exceeded,
     )
     reference = replace(
         report.reference,
@@ -537,6 +538,8 @@ def calibrate(
         leave_out=leave_out,
         smoothing=plan.smoothing,
         against=against,
+        season=plan.season,
+        confirm=plan.confirmation,
         choice=plan.chooses,
     )
     said = replay(
@@ -546,6 +549,8 @@ def calibrate(
         leave_out=leave_out,
         smoothing=plan.smoothing,
         against=against,
+        season=plan.season,
+        confirm=plan.confirmation,
     )
     return learned, said
 

@@ -13,6 +13,7 @@ from kl_drift.counts.profile import Profile
 from kl_drift.errors import BinsMismatchError, UsageError
 from kl_drift.history.calibration import learn
 from kl_drift.history.choices import Against, choose_reference
+from kl_drift.history.exceedances import Exceedances, find_exceedances
 from kl_drift.history.record import History
 from kl_drift.history.trend import find_trends
 from kl_drift.judging.limits import MIN_SNAPSHOTS, REMEMBERED, LearnedLimits, Trend
@@ -33,11 +34,14 @@ class Hindsight:
         What the columns' own snapshots stay below when they are compared likewise.
     trends : mapping of str to Trend
         Which columns have been moving slowly, if the plan asks.
+    exceeded : mapping of str to int
+        How many of the last snapshots exceeded the learned limit of a column.
     """
 
     against: Against
     learned: LearnedLimits | None
     trends: Mapping[str, Trend] = field(default_factory=dict)
+    exceeded: Mapping[str, int] = field(default_factory=dict)
 
 
 def look_back(
@@ -77,11 +81,22 @@ def look_back(
         against = choose_reference(plan.choice, fixed, current, earlier)
     else:
         against = Against(profile=fixed, source=", ".join(fixed.sources))
+    exceedances = _exceedances(plan, current, history)
+    learned = _learned(plan, fixed, earlier, against, candidates, incidents=exceedances.incidents)
     return Hindsight(
         against=against,
-        learned=_learned(plan, fixed, earlier, against, candidates),
+        learned=learned,
         trends=_trends(plan, fixed, current, earlier),
+        exceeded=exceedances.counts,
     )
+
+
+def _exceedances(plan: Plan, current: Profile, history: History | None) -> Exceedances:
+    """Return what the reports of earlier snapshots say, as far back as limits are learned from."""
+    if history is None:
+        return Exceedances()
+    before = history.reports_before(plan.name, current, last=REMEMBERED)
+    return find_exceedances(before, plan.confirmation)
 
 
 def _closest(candidates: Mapping[str, Profile], current: Profile) -> Against:
@@ -142,6 +157,8 @@ def _learned(
     earlier: tuple[Profile, ...],
     against: Against,
     candidates: Mapping[str, Profile],
+    *,
+    incidents: Mapping[str, Collection[str]],
 ) -> LearnedLimits | None:
     """Return the limits of the plan's file, or those its history teaches once it is long enough."""
     if plan.calibration.limits:
@@ -157,6 +174,9 @@ def _learned(
         smoothing=plan.smoothing,
         against=replay_references(plan, earlier, candidates, since=since) if chosen else None,
         choice=plan.chooses if chosen else "",
+        season=plan.season,
+        confirm=plan.confirmation,
+        open_incidents=incidents,
     )
 
 
@@ -180,6 +200,11 @@ def _from_file(plan: Plan, fixed: Profile, against: Against) -> LearnedLimits | 
     """Return the limits of a file; none as long as the plan's choice finds too few snapshots."""
     learned = load_limits(plan.calibration.limits)
     refuse_other_limits(learned, fixed, plan.smoothing, choice=plan.chooses)
+    if plan.confirm not in (None, learned.confirm):
+        raise UsageError(
+            f"{plan.path}: confirm: {plan.confirm}, and {plan.calibration.limits} was learned for "
+            f"{learned.confirm}; calibrate again"
+        )
     return learned if bool(learned.choice) == bool(against.choice) else None
 
 

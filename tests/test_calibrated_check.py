@@ -66,7 +66,7 @@ def test_the_same_check_twice_adds_nothing_twice(plan: Path) -> None:
     assert len(record.profiles("days")) == len(record.reports("days")) == 1
 
 
-def test_an_incident_is_drift_and_once_acknowledged_teaches_nothing(plan: Path) -> None:
+def test_an_incident_is_drift_and_teaches_nothing_acknowledged_or_not(plan: Path) -> None:
     for number in range(MIN_SNAPSHOTS + 1):
         check(plan, number)
     before = check(plan, 50)["x"].history_limit
@@ -74,16 +74,16 @@ def test_an_incident_is_drift_and_once_acknowledged_teaches_nothing(plan: Path) 
     assert incident["x"].status is kd.Status.DRIFT
     assert incident["x"].verdict.which == "learned"
     assert "the most its past snapshots reach" in kd.reason(incident["x"])
-    loosened = check(plan, 51)["x"].history_limit
+    unacknowledged = check(plan, 51)["x"].history_limit
     record = History.open(plan.parent / "days.sqlite", create=False)
     (wrong,) = [e.digest for e in record.profiles("days") if e.label.endswith("day-60.parquet")]
     record.acknowledge("days", wrong[:12], note="a sensor was moved", by="the test")
     after = check(plan, 52)["x"].history_limit
     assert before is not None
-    assert loosened is not None
+    assert unacknowledged is not None
     assert after is not None
-    assert loosened > 2 * before
-    assert after < 1.5 * before
+    assert 0.8 * before < unacknowledged < 1.2 * before
+    assert 0.8 * before < after < 1.2 * before
 
 
 def test_limits_over_other_bins_or_smoothing_are_refused() -> None:

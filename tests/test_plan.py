@@ -246,7 +246,7 @@ MISTAKES = {
         "p.yaml:1: version: expected 1, got true"),
     "unknown key": ("version: 1\nreference: a\ncolunms: {}\n",
         "p.yaml:3: colunms: unknown key; known: version, reference, current, name, history, "
-        "calibration, trend, columns, cluster, limits, "
+        "calibration, season, confirm, trend, columns, cluster, limits, "
         "smoothing, output. Did you mean 'columns'?"),
     "empty key": ("version: 1\nreference:\n",
         "p.yaml:2: reference: expected text or a mapping, got nothing"),

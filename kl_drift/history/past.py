@@ -41,6 +41,8 @@ class Past:
     names : tuple of str
         What each is called: its ``as_of`` or else its sources, with 12 characters of its digest
         where that would not tell it from another.
+    digests : tuple of str
+        Of each.
     against : tuple of Profile
         What each is compared with.
     fitted : tuple of bool
@@ -53,6 +55,7 @@ class Past:
 
     profiles: tuple[Profile, ...]
     names: tuple[str, ...]
+    digests: tuple[str, ...]
     against: tuple[Profile, ...]
     fitted: tuple[bool, ...]
     inside: tuple[bool, ...]
@@ -100,20 +103,21 @@ def choose_past(
     dated = [(digest, profile) for digest, (profile, _) in ordered]
     names = _names(dated)
     left_out = dict.fromkeys(_meant(dated, names, leave_out), "left out on request")
-    kept: list[tuple[str, Profile, Profile]] = []
-    for name, (_, (profile, its)) in zip(names, ordered, strict=True):
+    kept: list[tuple[str, str, Profile, Profile]] = []
+    for name, (digest, (profile, its)) in zip(names, ordered, strict=True):
         if name in left_out:
             continue
         if its is None or (why := _why_not(profile, its)):
             left_out[name] = why if its else "too few snapshots before it to be compared with"
         else:
-            kept.append((name, profile, its))
-    profiles = tuple(profile for _, profile, _ in kept)
+            kept.append((name, digest, profile, its))
+    profiles = tuple(profile for _, _, profile, _ in kept)
     return Past(
         profiles=profiles,
-        names=tuple(name for name, _, _ in kept),
-        against=tuple(its for _, _, its in kept),
-        fitted=tuple(its is reference or same_counts(its, reference) for _, _, its in kept),
+        names=tuple(name for name, _, _, _ in kept),
+        digests=tuple(digest for _, digest, _, _ in kept),
+        against=tuple(its for _, _, _, its in kept),
+        fitted=tuple(its is reference or same_counts(its, reference) for _, _, _, its in kept),
         inside=_inside(profiles, reference) if against is None else (False,) * len(kept),
         left_out=left_out,
     )

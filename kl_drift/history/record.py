@@ -155,6 +155,18 @@ _REPORTS = """
     WHERE r.check_name = :check
     ORDER BY p.moment DESC, r.id DESC LIMIT :last"""
 
+_REPORTS_BEFORE = """
+    SELECT p.label, p.as_of, r.*
+    FROM kl_drift_reports r
+    JOIN kl_drift_profiles p ON p.check_name = r.check_name AND p.digest = r.profile
+    WHERE r.check_name = :check AND p.bins_digest = :bins_digest
+        AND (p.moment < :before OR (p.moment = :before AND p.id < :before_id))
+        AND NOT EXISTS (
+            SELECT 1 FROM kl_drift_acknowledgements a
+            WHERE a.check_name = p.check_name AND a.profile = p.digest
+        )
+    ORDER BY p.moment DESC, p.id DESC, r.id DESC LIMIT :last"""
+
 _ACKNOWLEDGEMENTS = """
     SELECT p.label, p.as_of, a.*
     FROM kl_drift_acknowledgements a
@@ -576,6 +588,44 @@ class History:
         HistoryError
             If it cannot be read.
         """
+        return self._judgements(
+            check, self._database.read(_REPORTS, check=check, last=_limit(last))
+        )
+
+    def reports_before(
+        self, check: str, profile: Profile, *, last: int | None = None
+    ) -> tuple[Judgement, ...]:
+        """Return the latest report on each snapshot that came before a profile, oldest first.
+
+        Of those that :meth:`earlier` returns, in that order: acknowledged ones are left out.
+
+        Parameters
+        ----------
+        check : str
+            The check.
+        profile : Profile
+            Recorded or not.
+        last : int, optional
+            Only so many reports, the latest.
+
+        Raises
+        ------
+        HistoryError
+            If it cannot be read.
+        UsageError
+            If ``last`` is not positive or ``as_of`` is no moment.
+        """
+        found = self._database.read(
+            _REPORTS_BEFORE,
+            check=check,
+            bins_digest=profile.bins_digest,
+            last=_limit(last),
+            **self._place(check, profile),
+        )
+        judgements = self._judgements(check, found)
+        return tuple({each.as_of or each.digest: each for each in judgements}.values())
+
+    def _judgements(self, check: str, found: Sequence[Mapping[str, Any]]) -> tuple[Judgement, ...]:
         return tuple(
             Judgement(
                 check=check,
@@ -586,7 +636,7 @@ class History:
                 created=row["created"],
                 report=self._decoded("report", row, report_from_dict),
             )
-            for row in reversed(self._database.read(_REPORTS, check=check, last=_limit(last)))
+            for row in reversed(found)
         )
 
     def kl_series(self, check: str, column: str) -> tuple[Point, ...]:

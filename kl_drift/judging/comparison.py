@@ -61,6 +61,7 @@ def compare_profiles(
     *,
     fitted: bool = True,
     trends: Mapping[str, Trend] | None = None,
+    exceeded: Mapping[str, int] | None = None,
 ) -> Report:
     """Compare the current profile with the reference, column by column.
 
@@ -78,6 +79,9 @@ def compare_profiles(
         Whether the bins were fitted on the reference.
     trends : mapping of str to Trend, optional
         Which columns have been moving slowly.
+    exceeded : mapping of str to int, optional
+        How many of the last snapshots exceeded the learned limit of a column, of those that may
+        confirm a drift; none, where that is not known.
 
     Returns
     -------
@@ -104,7 +108,8 @@ def compare_profiles(
             judged.append(_report_finding(name, finding, current, reference))
         elif expected and (why := expected.why) and why.kind is not Kind.NOT_SELECTED:
             unjudged.append(_report_unjudged(name, why, current, reference))
-    judged += _judge(compared, policy, learned, trends or {})
+    memory = _Memory(learned=learned, exceeded=exceeded or {}, as_of=current.as_of)
+    judged += _judge(compared, policy, memory, trends or {})
     return Report(
         current=_side(current),
         reference=_side(reference),
@@ -258,10 +263,32 @@ def _widen(kl: float, noise: Noise) -> Noise:
     return replace(noise, interval=(min(lower, kl), max(upper, kl)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """What the history says of a snapshot that stands for a moment."""
+
+    learned: LearnedLimits | None
+    exceeded: Mapping[str, int]
+    as_of: str
+
+    def of(self, name: str, rows: int) -> dict[str, Any]:
+        """Return what it says of a column, by the names of the evidence."""
+        if self.learned is None:
+            return {}
+        point = self.learned.point(name, rows, self.as_of)
+        return {
+            "history_limit": None if point is None else point.limit,
+            "at_once": math.inf if point is None else point.at_once,
+            "history_null_limit": self.learned.null_limit(name, rows, self.as_of),
+            "confirm": self.learned.confirm,
+            "exceeded": self.exceeded.get(name, 0),
+        }
+
+
 def _judge(
     compared: Mapping[str, _Compared],
     policy: Policy,
-    learned: LearnedLimits | None,
+    memory: _Memory,
     trends: Mapping[str, Trend],
 ) -> Iterator[ColumnReport]:
     """Judge the columns, all of them together where chances must be adjusted for their number."""
@@ -271,12 +298,7 @@ def _judge(
     for name, each in compared.items():
         detected = equal.get(name, 1.0) < _CERTAIN
         evidence = replace(_evidence(each), trend=trends.get(name))
-        if learned is not None:
-            evidence = replace(
-                evidence,
-                history_limit=learned.limit(name, each.current.rows),
-                history_null_limit=learned.null_limit(name, each.current.rows),
-            )
+        evidence = replace(evidence, **memory.of(name, each.current.rows))
         verdict = decide(name, evidence, policy)
         yield replace(
             _column_report(name, each, verdict),

@@ -15,7 +15,8 @@ from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
 
 from kl_drift.errors import UsageError
-from kl_drift.judging.limits import Trend
+from kl_drift.judging.confirmation import ALONE, Confirmation
+from kl_drift.judging.limits import CEILING, Trend
 
 
 class Status(StrEnum):
@@ -51,12 +52,22 @@ Compared: TypeAlias = Statistic | Literal["null", "trend"]
 """What a verdict compared with a limit: a divergence, that of the null flag, or a slow rise."""
 
 Which: TypeAlias = Literal[
-    "stated", "companion", "learned", "null", "noise", "rows", "finding", "trend"
+    "stated",
+    "companion",
+    "learned",
+    "unconfirmed",
+    "irregular",
+    "null",
+    "noise",
+    "rows",
+    "finding",
+    "trend",
 ]
 """What decided: a limit of the policy for KL (``stated``), for another statistic (``companion``),
-the limit that the column's own snapshots teach (``learned``), the limit of the null flag
-(``null``), what chance alone gives (``noise``), the number of rows (``rows``), what is wrong with
-the column as a whole (``finding``), or how it has been moving for long (``trend``)."""
+the limit that the column's own snapshots teach (``learned``), the same, but not exceeded often
+enough yet (``unconfirmed``) or too high to excuse anything (``irregular``), the limit of the null
+flag (``null``), what chance alone gives (``noise``), the number of rows (``rows``), what is wrong
+with the column as a whole (``finding``), or how it has been moving for long (``trend``)."""
 
 SideName: TypeAlias = Literal["current", "reference"]
 
@@ -161,6 +172,12 @@ class Evidence:
     history_limit, history_null_limit : float or None
         What the column's own snapshots, and their null flags, stay below; ``None`` where no limit
         was learned.
+    at_once : float
+        KL above which a learned limit is exceeded so far that it needs no confirmation.
+    confirm : Confirmation
+        How often a learned limit must be exceeded.
+    exceeded : int
+        How many of the last snapshots did, this one not counted.
     companions : mapping of Statistic to float
         The companions of KL, for limits that are of one of them.
     trend : Trend or None
@@ -177,6 +194,9 @@ class Evidence:
     rows_needed: float = math.inf
     history_limit: float | None = None
     history_null_limit: float | None = None
+    at_once: float = math.inf
+    confirm: Confirmation = ALONE
+    exceeded: int = 0
     companions: Mapping[Statistic, float] = field(default_factory=dict)
     trend: Trend | None = None
 
@@ -209,6 +229,9 @@ class Verdict:
         How many it has.
     rows_needed : float or None
         How many current rows would do; infinite where the reference itself has too few.
+    exceeded, needed, among : int or None
+        Where a learned limit was exceeded and that needs confirmation: by how many of the last
+        ``among`` snapshots, this one included, and by how many it must be.
     alone : Verdict or None
         What was said of this snapshot by itself, where more than it decided (``trend``).
     """
@@ -224,7 +247,18 @@ class Verdict:
     side: SideName | None = None
     rows: int | None = None
     rows_needed: float | None = None
+    exceeded: int | None = None
+    needed: int | None = None
+    among: int | None = None
     alone: Verdict | None = None
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether what the column's own snapshots stay below is exceeded, often enough or not."""
+        if self.alone is not None:
+            return self.alone.exceeds
+        drifted = self.status is Status.DRIFT and self.learned is not None
+        return self.which == "unconfirmed" or drifted
 
 
 def decide(column: str, evidence: Evidence, policy: Policy) -> Verdict:
@@ -330,22 +364,41 @@ def _by_gates(evidence: Evidence, limits: Policy) -> Verdict:
     Where a limit was learned from history, the drift limit is the warning limit: what exceeds both
     is news, however small, and what exceeds the learned one alone is not worth anybody's time. The
     learned limit knows the noise of as many rows, so that what stays below it is judged even where
-    noise exceeds the warning limit.
+    noise exceeds the warning limit. It must be exceeded as often as it was learned for, or by far;
+    one above the ceiling excuses nothing.
     """
     lower, learned = evidence.interval[0], evidence.history_limit
     limit = limits.drift if learned is None else limits.warn
     ordinary = learned is not None and evidence.kl <= learned
-    if lower > limit and not ordinary:
+    above = lower > limit and not ordinary
+    if above and _is_confirmed(evidence):
         return _by_kl(evidence, Status.DRIFT, "stated" if learned is None else "learned", limit)
     if evidence.null_lower > limits.null_drift and not _nulls_are_ordinary(evidence):
         return _by_nulls(evidence, limits)
     if max(lower, evidence.noise_floor) <= limits.warn:
         return _by_kl(evidence, Status.OK, "stated", limits.warn)
-    if ordinary:
-        return _by_kl(evidence, Status.OK, "learned", learned)
+    if above:
+        return _by_kl(evidence, Status.WARN, "unconfirmed", limit)
+    return _by_history(evidence) if ordinary else _by_noise(evidence, limits)
+
+
+def _by_history(evidence: Evidence) -> Verdict:
+    """Judge what is above a limit and below what was learned, unless nothing ever is above that."""
+    if (evidence.history_limit or 0.0) > CEILING:
+        return _by_kl(evidence, Status.UNDECIDED, "irregular", CEILING)
+    return _by_kl(evidence, Status.OK, "learned", evidence.history_limit)
+
+
+def _by_noise(evidence: Evidence, limits: Policy) -> Verdict:
     if evidence.noise_floor > limits.warn:
         return _by_kl(evidence, Status.UNDECIDED, "noise", limits.warn)
     return _by_kl(evidence, Status.WARN, "stated", limits.warn)
+
+
+def _is_confirmed(evidence: Evidence) -> bool:
+    """Say whether a limit that is exceeded was so often enough, or is by far."""
+    often = evidence.exceeded + 1 >= evidence.confirm.needed
+    return evidence.history_limit is None or often or evidence.kl > evidence.at_once
 
 
 def _nulls_are_ordinary(evidence: Evidence) -> bool:
@@ -355,6 +408,8 @@ def _nulls_are_ordinary(evidence: Evidence) -> bool:
 
 def _by_kl(evidence: Evidence, status: Status, which: Which, limit: float | None) -> Verdict:
     """Return the verdict that KL, its lower limit, noise or history brought about."""
+    counted = status in (Status.WARN, Status.DRIFT) and which in ("learned", "unconfirmed")
+    confirm = evidence.confirm if counted and not evidence.confirm.alone else None
     return Verdict(
         status=status,
         which=which,
@@ -365,6 +420,9 @@ def _by_kl(evidence: Evidence, status: Status, which: Which, limit: float | None
         learned=evidence.history_limit,
         noise=evidence.noise_floor,
         rows_needed=evidence.rows_needed if which == "noise" else None,
+        exceeded=evidence.exceeded + 1 if confirm else None,
+        needed=confirm.needed if confirm else None,
+        among=confirm.among if confirm else None,
     )
 
 

@@ -17,7 +17,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from kl_drift.counts import binning
 from kl_drift.counts.binning import Binning, Categories, Edges, Quantiles, Uniform
 from kl_drift.counts.selection import Aspect, TypeName
+from kl_drift.errors import UsageError
+from kl_drift.judging.confirmation import Confirmation
 from kl_drift.judging.policy import Policy, Rule, Statistic
+from kl_drift.judging.seasons import SeasonChoice
 
 VERSION = 1
 """The newest format of plans: the one described here."""
@@ -58,6 +61,19 @@ def _json_name(text: str) -> str:
 
 JsonName: TypeAlias = Annotated[
     str, AfterValidator(_json_name), WithJsonSchema({"type": "string", "pattern": r"\.json$"})
+]
+
+
+def _n_of_m(text: str) -> str:
+    try:
+        Confirmation.parse(text)
+    except UsageError:
+        raise ValueError("n of m such as 2 of 3, n from 2 to m, or 1 of 1") from None
+    return text
+
+
+NofM: TypeAlias = Annotated[
+    str, AfterValidator(_n_of_m), WithJsonSchema({"type": "string", "pattern": r"^\d+ of \d+$"})
 ]
 
 
@@ -366,6 +382,20 @@ class PlanFile(_Keys):
     )
     calibration: CalibrationKeys = Field(
         default_factory=CalibrationKeys, description="How limits are learned from the past."
+    )
+    season: SeasonChoice = Field(
+        default="auto",
+        description="Which calendar limits may be learned by, from 28 snapshots on: auto (the one "
+        "that a column is found to follow), none, or one for every column: weekday, hour, or "
+        "month_start (the first of the month is another day).",
+    )
+    confirm: NofM | None = Field(
+        default=None,
+        description="How often a learned limit must be exceeded before it is a drift: n of the "
+        "last m snapshots, the current one included; until then it is a warning. What is far "
+        "beyond its limit is a drift at once. By default 3 of 3 where there is a history, and "
+        "1 of 1, each snapshot by itself, where there is none.",
+        examples=["2 of 3"],
     )
     trend: TrendKeys | None = Field(
         default=None,

@@ -29,8 +29,10 @@ from kl_drift.errors import (
     did_you_mean,
 )
 from kl_drift.history.choices import ReferenceChoice
+from kl_drift.judging.confirmation import ALONE, IN_A_ROW, Confirmation
 from kl_drift.judging.limits import Budget
 from kl_drift.judging.policy import Policy
+from kl_drift.judging.seasons import SeasonChoice
 from kl_drift.overwriting import find_overwriting, would_overwrite
 from kl_drift.plan.keys import (
     VERSION,
@@ -155,6 +157,10 @@ class Plan:
         Of these the one that the current snapshot resembles most is compared with; empty: none.
     trend : TrendSettings, optional
         How slow ramps are looked for; None: they are not.
+    season : SeasonChoice
+        Which calendar limits may be learned by.
+    confirm : Confirmation, optional
+        How often a learned limit must be exceeded before it is a drift; None: see ``confirmation``.
     lines : mapping of Key to int
         Where what the file says of columns stands; 0 where there is no file.
     """
@@ -172,6 +178,8 @@ class Plan:
     choice: ReferenceChoice | None = None
     closest: Mapping[str, Snapshot] = field(default_factory=dict)
     trend: TrendSettings | None = None
+    season: SeasonChoice = "auto"
+    confirm: Confirmation | None = None
     lines: Mapping[Key, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -210,6 +218,13 @@ class Plan:
         document = read_mapping(mapping, path, folder=folder, as_written=_as_written)
         document.value.setdefault("version", VERSION)
         return _planned(document)
+
+    @property
+    def confirmation(self) -> Confirmation:
+        """How often a learned limit must be exceeded: stated, or three times where it is known."""
+        if self.confirm is not None:
+            return self.confirm
+        return IN_A_ROW if self.history else ALONE
 
     @property
     def chooses(self) -> str:
@@ -381,6 +396,8 @@ def _built(file: PlanFile, mistakes: Mistakes) -> Plan:
         choice=_choice(file, mistakes),
         closest=_closest(file, mistakes),
         trend=_trend(file, mistakes),
+        season=file.season,
+        confirm=Confirmation.parse(file.confirm) if file.confirm else None,
         lines={key: mistakes.line(key) for key in mistakes.lines if key[:1] == _COLUMNS},
     )
 

@@ -100,7 +100,7 @@ def _said(column: ColumnReport, verdict: Verdict) -> str:  # noqa: PLR0911 - one
     match verdict.which:
         case "stated" | "companion":
             return _by_limit(column, verdict)
-        case "learned":
+        case "learned" | "unconfirmed" | "irregular":
             return _by_history(column, verdict)
         case "null":
             return _by_nulls(column, verdict)
@@ -134,10 +134,28 @@ def _by_history(column: ColumnReport, verdict: Verdict) -> str:
             f"ordinary for this column: {_measured(column, verdict)}; "
             f"its past snapshots reach {nats(verdict.learned)}"
         )
+    if verdict.which == "irregular":
+        return (
+            f"this column's history is too irregular to learn from: its past snapshots reach "
+            f"{nats(verdict.learned)}, and this one has {_measured(column, verdict)}"
+        )
     return (
         f"{_measured(column, verdict)}, above the limit{_limit(verdict)} and above "
-        f"{nats(verdict.learned)}, the most its past snapshots reach{_noise(verdict)}"
+        f"{nats(verdict.learned)}, the most its past snapshots reach{_often(verdict)}"
+        f"{_noise(verdict)}"
     )
+
+
+def _often(verdict: Verdict) -> str:
+    """Say how often a learned limit was exceeded, where that is counted."""
+    if verdict.exceeded is None or verdict.needed is None:
+        return ""
+    if verdict.exceeded < verdict.needed and verdict.status is Status.DRIFT:
+        return ", and by so much that it needs no confirmation"
+    counted = f"{verdict.exceeded} of the last {verdict.among} snapshots"
+    if verdict.status is Status.DRIFT:
+        return f", as {counted} were"
+    return f" ({counted}; {verdict.needed} make a drift)"
 
 
 def _by_nulls(column: ColumnReport, verdict: Verdict) -> str:
@@ -237,7 +255,7 @@ def limit(column: ColumnReport) -> str:
         return ABSENT
     if verdict.which == "trend":
         return trend_size(verdict.limit)
-    if verdict.which == "learned":
+    if verdict.which in ("learned", "unconfirmed"):
         stated = "" if verdict.limit == verdict.learned else f"{verdict.limit:g} and "
         return f"{stated}{nats(verdict.learned)}, learned"
     return f"{verdict.limit:g}"
