@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -30,6 +29,7 @@ from kl_drift.judging.nearest import closest_profile
 from kl_drift.judging.policy import Policy
 from kl_drift.judging.report import Report
 from kl_drift.lookback import Hindsight, look_back, refuse_other_limits, replay_references
+from kl_drift.moments import parse_moment
 from kl_drift.overwriting import refuse_overwriting
 from kl_drift.plan.draft import draft_plan
 from kl_drift.plan.plan import Output, Plan, load_plan
@@ -440,12 +440,8 @@ def _day_of(plan: Plan, current: Profile | Readable, stated: str) -> str:
             f"as_of {stated}: the current snapshot says it stands for {own}; give one of them"
         )
     as_of = own or stated
-    try:
-        datetime.fromisoformat(as_of or "2013-02-28")
-    except ValueError:
-        raise UsageError(
-            f"as_of {as_of!r} is not a date or time; write it like 2013-02-28"
-        ) from None
+    if as_of:
+        parse_moment(as_of)
     if plan.choice and plan.choice.needs_as_of and not as_of:
         raise PlanError(
             f"{plan.path}: reference.choose: {plan.choice.kind} needs the day that the current "

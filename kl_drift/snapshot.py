@@ -6,18 +6,16 @@ heard of Arrow, of schemas or of what the rows hold.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from os import PathLike, fspath
 
 from kl_drift.errors import UsageError
+from kl_drift.storage import redacted
 
 PREVIOUS = "previous"
 """The version of a table before the one that is meant."""
-
-_SECRETS = re.compile(r"(?<=://)[^/@]*:[^@]*@|\?[^/?=]+=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -82,7 +80,7 @@ class Snapshot:
                 raise UsageError(f"where: partition key {key!r} has no value; state one or more")
 
     def __repr__(self) -> str:
-        path = _SECRETS.sub("", self.path) if "://" in self.path else self.path
+        path = redacted(self.path)
         where = dict(self.where)
         version = f", version={self.version!r}" if self.version else ""
         label, as_of = self.label, self.as_of

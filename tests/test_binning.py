@@ -386,7 +386,7 @@ def test_a_hundred_thousand_levels_without_drift_show_none(rows) -> None:
     assert report.kl < 0.005
     assert report.status == "ok"
     assert {cell.label: cell.current for cell in report.cells}[
-        "levels never in the reference"
+        "values never seen in the reference"
     ] > 0.1
 
 
@@ -403,7 +403,7 @@ def test_new_levels_are_seen() -> None:
     seen = compare(rows(0.02), reference)["x"]
     assert seen.kl > 0.1
     assert seen.status == "drift"
-    assert seen.top_cells[0].label == "levels never in the reference"
+    assert seen.top_cells[0].label == "values never seen in the reference"
     assert len(seen.new_levels) == 50
 
 
@@ -412,7 +412,7 @@ def test_new_levels_are_told_from_rare_ones() -> None:
     reference = fit(zipf(rng, 100_000))
     none, some = (compare(zipf(rng, 100_000, new), reference)["x"] for new in (0.0, 0.1))
     assert some.kl > 20 * none.kl
-    assert some.top_cells[0].label == "levels never in the reference"
+    assert some.top_cells[0].label == "values never seen in the reference"
 
 
 def test_a_constant_column_that_starts_to_move() -> None:

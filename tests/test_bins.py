@@ -115,7 +115,14 @@ def labels(over):
         ),
         (
             CategoryBins(domain="string", levels=("a", "it's", "x\ny")),
-            ["'a'", '"it\'s"', r"'x\ny'", "other levels", "levels never in the reference", "null"],
+            [
+                "'a'",
+                '"it\'s"',
+                r"'x\ny'",
+                "other levels",
+                "values never seen in the reference",
+                "null",
+            ],
         ),
     ],
     ids=str,

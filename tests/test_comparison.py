@@ -273,7 +273,7 @@ def test_new_and_vanished_categories_are_named() -> None:
     ]
     assert [(level.level, level.share) for level in column.vanished_levels] == [("leaves", 0.09)]
     assert column.status == "drift"
-    assert column.top_cells[0].label == "levels never in the reference"
+    assert column.top_cells[0].label == "values never seen in the reference"
 
 
 def test_more_new_categories_than_are_remembered() -> None:

@@ -16,6 +16,7 @@ from kl_drift.airflow._compat import is_last_try
 from kl_drift.airflow._messages import message
 from kl_drift.airflow._summary import ERROR, Summary, failure_summary
 from kl_drift.airflow._whereabouts import absolute, place_of, tab_path
+from kl_drift.moments import parse_moment
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -74,14 +75,9 @@ def _told_before(summary: Summary, remind: timedelta | None) -> bool:
     before = summary.get("before")
     if remind is None or not before or not before["same"]:
         return False
-    began, last = _moment(before["began"]), _moment(before["day"])
-    now = _moment(summary["current"]["as_of"] or datetime.now(UTC).isoformat())
+    began, last = parse_moment(before["began"]), parse_moment(before["day"])
+    now = parse_moment(summary["current"]["as_of"] or datetime.now(UTC).isoformat())
     return (now - began) // remind == (last - began) // remind
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def tell(

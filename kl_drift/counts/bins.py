@@ -396,7 +396,7 @@ class CategoryBins:
             return f"{self.label(first)} to {self.label(last)}"
         special = {
             self.other_cell: "other levels",
-            self.unseen_cell: "levels never in the reference",
+            self.unseen_cell: "values never seen in the reference",
             self.null_cell: "null",
         }
         return special.get(first) or level_text(self.levels[first])

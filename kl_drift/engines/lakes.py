@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from pyarrow import fs
@@ -18,6 +18,7 @@ from pyarrow import fs
 from kl_drift.engines.arrow import LocalSource
 from kl_drift.engines.files import reachable
 from kl_drift.errors import SnapshotNotFoundError, UsageError
+from kl_drift.moments import parse_moment
 from kl_drift.snapshot import PREVIOUS, Snapshot
 from kl_drift.storage import filesystem, is_uri, redacted
 
@@ -192,23 +193,13 @@ def chosen(
         raise SnapshotNotFoundError(f"{name} has no version {snapshot.version}; {_told(versions)}")
     if not snapshot.as_of:
         return newest
-    moment = _moment(snapshot.as_of)
+    moment = parse_moment(snapshot.as_of)
     past = [version for version, made in versions if made <= moment]
     if not past:
         raise SnapshotNotFoundError(
             f"{name} has no version as of {snapshot.as_of}; {_told(versions)}"
         )
     return past[-1]
-
-
-def _moment(as_of: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(as_of)
-    except ValueError:
-        raise UsageError(
-            f"as_of {as_of!r} is not a date or time; write it like 2013-02-28"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _told(versions: Sequence[tuple[str, datetime]]) -> str:

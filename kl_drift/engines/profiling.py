@@ -52,9 +52,9 @@ from kl_drift.errors import (
     BinsError,
     ColumnNotFoundError,
     SnapshotInvalidError,
-    UsageError,
     did_you_mean,
 )
+from kl_drift.moments import microseconds, parse_moment
 from kl_drift.version import __version__
 
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -138,7 +138,7 @@ def _readings(source: Source, wanted: Mapping[str, Wanted], as_of: str) -> dict[
     """Say how each counted column is read; ages need to know from when."""
     aged = sorted({want.column for want in wanted.values() if want.derivation == "age"})
     latest = {} if as_of or not aged else source.latest(aged)
-    stated = _microseconds(as_of) if as_of else None
+    stated = microseconds(parse_moment(as_of)) if as_of else None
     return {
         name: Reading(
             column=want.column,
@@ -147,19 +147,6 @@ def _readings(source: Source, wanted: Mapping[str, Wanted], as_of: str) -> dict[
         )
         for name, want in wanted.items()
     }
-
-
-def _microseconds(as_of: str) -> int:
-    try:
-        moment = datetime.fromisoformat(as_of)
-    except ValueError as error:
-        raise UsageError(
-            f"as_of {as_of!r} is not a date or time; write it like 2013-02-28 or "
-            "2013-02-28T12:00:00+00:00"
-        ) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)
 
 
 def _requests(wanted: Mapping[str, Wanted], readings: Mapping[str, Reading]) -> dict[str, Request]:

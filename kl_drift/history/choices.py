@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, get_args
 
 from kl_drift.counts.profile import Profile, merge
 from kl_drift.errors import UsageError, did_you_mean
+from kl_drift.moments import parse_moment
 
 Choosing: TypeAlias = Literal["previous", "window", "same_weekday", "same_month_last_year"]
 """Ways to choose among the earlier snapshots."""
@@ -211,8 +212,8 @@ def _parted(value: object) -> tuple[str, int | None]:
 
 def _day(as_of: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(as_of) if as_of else None
-    except ValueError:
+        return parse_moment(as_of) if as_of else None
+    except UsageError:
         return None
 
 

@@ -13,7 +13,6 @@ import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from os import PathLike, fspath
 from typing import Any, TypeVar
 
@@ -40,6 +39,7 @@ from kl_drift.history.feedback import Feedback, Verb
 from kl_drift.history.runs import Run
 from kl_drift.judging.policy import Status
 from kl_drift.judging.report import Report
+from kl_drift.moments import microseconds, parse_moment
 
 _T = TypeVar("_T")
 
@@ -950,17 +950,7 @@ def _limit(last: int | None) -> int:
 
 
 def _moment(text: str, name: str) -> int:
-    """Return a moment in microseconds since 1970, UTC: the same order in every database."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{name} {text!r} is not a date or time; write it like 2013-02-28 or "
-            "2013-02-28T12:00:00+00:00"
-        ) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+    return microseconds(parse_moment(text, name))
 
 
 def _goes_by(which: str, day: Mapping[str, Any]) -> bool:

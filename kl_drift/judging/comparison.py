@@ -408,6 +408,7 @@ def _cells(
     current: Histogram, reference: Histogram, carried: Floats, signed: Floats
 ) -> tuple[CellChange, ...]:
     """Return every cell: shares as counted, contributions as smoothed."""
+    unseen = reference.bins.unseen_cell if isinstance(reference.bins, CategoryBins) else None
     return tuple(
         CellChange(
             label=reference.bins.label(cell),
@@ -415,6 +416,7 @@ def _cells(
             current=current.counts[cell] / max(current.rows, 1),
             contribution=float(carried[cell]),
             signed=float(signed[cell]),
+            unseen=cell == unseen,
         )
         for cell in range(reference.bins.cells)
     )

@@ -43,6 +43,8 @@ class CellChange:
         Nats it adds to KL, p ln(p/q) − p + q: never negative, summing to KL over all cells.
     signed : float
         The cell's own term p ln(p/q); negative where the cell lost rows.
+    unseen : bool
+        Whether it holds what the reference that the bins were fitted on never held.
     """
 
     label: str
@@ -50,6 +52,7 @@ class CellChange:
     current: float
     contribution: float
     signed: float
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

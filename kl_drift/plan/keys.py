@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from inspect import cleandoc
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -21,6 +20,7 @@ from kl_drift.errors import UsageError
 from kl_drift.judging.confirmation import Confirmation
 from kl_drift.judging.policy import Policy, Rule, Statistic
 from kl_drift.judging.seasons import SeasonChoice
+from kl_drift.moments import parse_moment
 
 VERSION = 1
 """The newest format of plans: the one described here."""
@@ -46,8 +46,8 @@ AnyBins: TypeAlias = Annotated[
 
 def _moment(text: str) -> str:
     try:
-        datetime.fromisoformat(text)
-    except ValueError:
+        parse_moment(text)
+    except UsageError:
         expected = "a date or time such as 2013-02-28 or 2013-02-28T12:00:00+00:00"
         raise ValueError(expected) from None
     return text

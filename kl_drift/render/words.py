@@ -317,7 +317,8 @@ def together(column: ColumnReport) -> list[str]:
 
 def change(cell: CellChange) -> str:
     """Say how the share of a cell went: ``above 135: 2.1 % → 5.4 % of rows``."""
-    return f"{cell.label}: {percent(cell.reference)} → {percent(cell.current)} of rows"
+    before = "" if cell.unseen and not cell.reference else f"{percent(cell.reference)} → "
+    return f"{cell.label}: {before}{percent(cell.current)} of rows"
 
 
 def support(column: ColumnReport, most: int = 2) -> list[str]:
