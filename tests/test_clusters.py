@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import StaticPool, create_engine, text
 
 import kl_drift as kd
 from kl_drift.artefact import load_profile, save
@@ -26,6 +27,9 @@ from kl_drift.errors import (
 from kl_drift.plan.plan import Plan
 from kl_drift.statistics.clusters import design_effect, flag_design_effect
 from kl_drift.testing import assert_profiles_equal
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 LEVELS = 20
 
@@ -141,8 +145,8 @@ def test_a_key_has_one_group_whatever_its_encoding() -> None:
     assert plain[0] == plain[3] < GROUPS
     assert plain[2] == GROUPS
     encoded: npt.NDArray[np.uint16] = KeyCounter().side(keys.dictionary_encode())
-    text = KeyCounter().side(keys.cast(pa.string()))
-    assert plain.tolist() == encoded.tolist() == text.tolist()
+    written = KeyCounter().side(keys.cast(pa.string()))
+    assert plain.tolist() == encoded.tolist() == written.tolist()
 
 
 def test_rows_without_a_key_are_in_no_group() -> None:
@@ -236,6 +240,26 @@ def test_a_key_that_is_not_there_is_refused() -> None:
         kd.scan(table.select(["level"]), like=reference)
     with pytest.raises(UsageError, match="columns, pairs and cluster"):
         kd.compare(table, reference, cluster="customer_id")
+
+
+def test_spark_counts_by_key_what_is_counted_here(spark: SparkSession) -> None:
+    table = customers(40, 20, 0.5)
+    reference = kd.fit(table, cluster="customer_id")
+    expected, found = (
+        kd.scan(rows, like=reference)
+        for rows in (table, spark.createDataFrame(table.to_pandas()).repartition(3))
+    )
+    assert found["level"].groups == expected["level"].groups
+    assert found.cluster == expected.cluster
+
+
+def test_a_database_says_that_it_does_not_count_by_key() -> None:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (customer_id TEXT, level TEXT)"))
+    reference = kd.fit(customers(30, 5, 0.3), cluster="customer_id")
+    with pytest.raises(UsageError, match="belong together by 'customer_id', which is not counted"):
+        kd.scan(kd.SqlTable(engine, "t"), like=reference)
 
 
 def test_a_column_that_holds_no_keys_is_refused() -> None:
