@@ -30,11 +30,11 @@ def answer(
         return HTMLResponse(_below(bar, _page({**place, "try_number": shown})))
     except ArtefactNotFoundError:
         which = f"Try {shown} of this task" if saved else "This task"
-        return _said(f"{which} has saved no drift report.", 404, bar)
+        return said(f"{which} has saved no drift report.", 404, bar)
     except MissingExtraError as error:
-        return _said(f"The report is there. {error} where Airflow's API server runs.", 501, bar)
+        return said(f"The report is there. {error} where Airflow's API server runs.", 501, bar)
     except (KLDriftError, OSError) as error:
-        return _said(f"The report cannot be shown: {error}", 500, bar)
+        return said(f"The report cannot be shown: {error}", 500, bar)
 
 
 def _page(place: Mapping[str, Any]) -> str:
@@ -66,7 +66,8 @@ def _below(bar: str, page: str) -> str:
     return f"{head}{body}{bar}{rest}"
 
 
-def _said(message: str, status: int, bar: str) -> HTMLResponse:
+def said(message: str, status: int, bar: str = "") -> HTMLResponse:
+    """Return a page that says why there is nothing to show."""
     page = (
         "<!doctype html><meta charset='utf-8'><meta name='color-scheme' content='light dark'>"
         f"<title>Drift</title><body style='font: 16px system-ui; margin: 0'>{bar}"

@@ -40,3 +40,15 @@ def answer(request: Request, error: HTTPException) -> Response:
         if framed(request):
             return HTMLResponse(_RELOAD, status_code=error.status_code)
     return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+
+
+def refuse_foreign(request: Request) -> None:
+    """Refuse what another site sent in the name of a user: Airflow itself looks at no such thing.
+
+    A form of another site cannot set a header of its own, and browsers say where from they ask.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin", "").rpartition("://")[2]
+    own = site == "same-origin" if site else origin == request.headers.get("host")
+    if not own or request.headers.get("x-kl-drift") != "1":
+        raise HTTPException(403, "This must be sent from a page of this Airflow.")

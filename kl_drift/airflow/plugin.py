@@ -1,4 +1,4 @@
-"""The plugin: a tab on every task instance, and the page of reports behind it.
+"""The plugin: a tab on every task instance and DAG, a page in the menu, and what is behind them.
 
 Standard library only, apart from Airflow's base class: every process of Airflow loads it. The page
 is made in the API server, when it asks.
@@ -11,16 +11,31 @@ from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
-_TAB = {
-    "name": "Drift",
-    "href": "kl_drift/reports/{DAG_ID}/{RUN_ID}/{TASK_ID}/{MAP_INDEX}",  # relative, for base paths
-    "destination": "task_instance",
-    "url_route": "drift",
-}
+_VIEWS = [
+    {
+        "name": "Drift checks",
+        "href": "kl_drift/checks",  # relative, for base paths
+        "destination": "nav",
+        "category": "browse",
+        "url_route": "drift_checks",
+    },
+    {
+        "name": "Drift",
+        "href": "kl_drift/checks?dag_id={DAG_ID}",
+        "destination": "dag",
+        "url_route": "drift",
+    },
+    {
+        "name": "Drift",
+        "href": "kl_drift/reports/{DAG_ID}/{RUN_ID}/{TASK_ID}/{MAP_INDEX}",
+        "destination": "task_instance",
+        "url_route": "drift",
+    },
+]
 
 
 class KLDriftPlugin(AirflowPlugin):
-    """The page of drift reports, where this Airflow can protect it; else nothing."""
+    """The pages of drift reports and checks, where this Airflow can protect it; else nothing."""
 
     name = "kl_drift"
 
@@ -37,5 +52,5 @@ class KLDriftPlugin(AirflowPlugin):
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override] # likewise
-        """The tab, where there is a page to show in it."""
-        return [dict(_TAB)] if self.fastapi_apps else []
+        """The tabs and the entry of the menu, where there are pages to show in them."""
+        return [dict(view) for view in _VIEWS] if self.fastapi_apps else []

@@ -171,8 +171,8 @@ _ACKNOWLEDGEMENTS = """
     SELECT p.label, p.as_of, a.*
     FROM kl_drift_acknowledgements a
     JOIN kl_drift_profiles p ON p.check_name = a.check_name AND p.digest = a.profile
-    WHERE a.check_name = :check
-    ORDER BY p.moment, a.id"""
+    WHERE :check IN ('', a.check_name)
+    ORDER BY a.check_name, p.moment, a.id"""
 
 _DAYS = """
     SELECT label, as_of, digest FROM kl_drift_profiles
@@ -384,7 +384,7 @@ class History:
             )
         counted = _profile_row(check, profile, report.current.source)
         found = _report_row(check, counted["digest"], report)
-        run = runs.judged_row(counted, found, report, place)
+        run = runs.judged_row(counted, found, runs.briefs(report), place)
         added = ((_ADD_PROFILE, counted), (_ADD_REPORT, found), (runs.ADD, run))
         return self._database.add(*added) > 0
 
@@ -410,20 +410,22 @@ class History:
         row = runs.failed_row(check, said, created=created, moment=moment, place=place)
         self._database.add((runs.ADD, row))
 
-    def runs(self, *, last: int | None = None) -> tuple[Run, ...]:
-        """Return the latest runs of every check, oldest first, without what they found by column.
+    def runs(self, *, last: int | None = None, columns: bool = False) -> tuple[Run, ...]:
+        """Return the latest runs of every check, by the names of the checks, oldest first.
 
         Parameters
         ----------
         last : int, optional
             Only so many of each check.
+        columns : bool
+            Whether to read what they found in each column, too.
 
         Raises
         ------
         HistoryError
             If it cannot be read.
         """
-        return runs.read_runs(self._database, "", before=_ANY, last=_limit(last), columns=False)
+        return runs.read_runs(self._database, "", before=_ANY, last=_limit(last), columns=columns)
 
     def runs_of(self, check: str, *, last: int | None = None) -> tuple[Run, ...]:
         """Return the latest runs of a check, oldest first, with what they found in each column.
@@ -703,11 +705,11 @@ class History:
         )
         return mine
 
-    def acknowledgements(self, check: str) -> tuple[Acknowledgement, ...]:
-        """Return who acknowledged what of a check, in the order of the profiles."""
+    def acknowledgements(self, check: str = "") -> tuple[Acknowledgement, ...]:
+        """Return who acknowledged what of a check, or of all, in the order of the profiles."""
         return tuple(
             Acknowledgement(
-                check=check,
+                check=row["check_name"],
                 label=row["label"],
                 as_of=row["as_of"],
                 digest=row["profile"],

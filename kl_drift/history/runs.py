@@ -159,7 +159,10 @@ def _run(row: Mapping[str, Any]) -> Run:
 
 
 def judged_row(
-    profile: Mapping[str, object], found: Mapping[str, object], report: Report, place: object
+    profile: Mapping[str, object],
+    found: Mapping[str, object],
+    columns: Iterable[Brief],
+    place: object,
 ) -> dict[str, object]:
     """Return the row of a run, from those of its profile and its report."""
     row = {key: profile[key] for key in ("check", "label", "as_of", "moment", "rows")}
@@ -171,7 +174,7 @@ def judged_row(
         "said": "",
         "created": found["created"],
         "place": _text(place),
-        "findings": _packed(briefs(report)),
+        "findings": _packed(columns),
     }
 
 

@@ -185,9 +185,10 @@ def test_the_tab_and_the_page_are_there_only_where_access_can_be_checked(
 
     plugin = KLDriftPlugin()
     assert [each["url_prefix"] for each in plugin.fastapi_apps] == ["/kl_drift"]
-    (tab,) = plugin.external_views
-    assert tab["destination"] == "task_instance"
-    assert not tab["href"].startswith("/"), "a base path would be lost"
+    views = plugin.external_views
+    assert [view["destination"] for view in views] == ["nav", "dag", "task_instance"]
+    for view in views:
+        assert not view["href"].startswith("/"), "a base path would be lost"
     monkeypatch.delitem(sys.modules, "kl_drift.airflow.web")
     monkeypatch.setitem(sys.modules, "airflow.api_fastapi.core_api.security", None)
     without = KLDriftPlugin()
