@@ -6,6 +6,7 @@ page is drawn.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from airflow.sdk.configuration import conf
 
@@ -23,12 +24,18 @@ SHOWN = 30
 _LATEST = 365
 """Runs on the page of a check."""
 
+Runs = dict[str, tuple[Run, ...]]
+"""By the names of the checks."""
 May = Callable[[str], bool]
 """Whether a user may do something with a DAG; ``""`` stands for runs of no DAG."""
 
 
 def opened() -> History:
     """Open the history that the pages read."""
+    return History.open(_location(), create=False, timeout=10)
+
+
+def _location() -> str:
     where = str(conf.get(SECTION, "history", fallback=""))
     conn_id = str(conf.get(SECTION, "history_conn_id", fallback=""))
     if conn_id:
@@ -38,7 +45,7 @@ def opened() -> History:
             "no history is configured: set history_conn_id, or history, in the section [kl_drift] "
             "of Airflow's configuration, where the API server runs"
         )
-    return History.open(where, create=False, timeout=10)
+    return where
 
 
 def dags_of(runs: Iterable[Run]) -> set[str]:
@@ -48,8 +55,7 @@ def dags_of(runs: Iterable[Run]) -> set[str]:
 
 def lines(history: History, may_read: May, *, dag_id: str = "") -> list[CheckLine]:
     """Return how every check stands that a user may read; of one DAG, if it is named."""
-    latest = overview.by_check(history.runs(last=1, columns=True))
-    found = overview.by_check(history.runs(last=SHOWN))
+    found, latest = _recent(_location(), history.newest_run())
     known = {(each.check, each.digest): each for each in history.acknowledgements()}
     now = datetime.now(UTC)
     return [
@@ -64,12 +70,25 @@ def lines(history: History, may_read: May, *, dag_id: str = "") -> list[CheckLin
     ]
 
 
+@lru_cache(maxsize=2)
+def _recent(location: str, newest: int) -> tuple[Runs, Runs]:
+    """Return the last runs of each check, and what the last found: read once for all readers."""
+    history = History.open(location, create=False, timeout=10)
+    found = overview.by_check(history.runs(last=SHOWN))
+    return found, overview.by_check(history.runs(last=1, columns=True))
+
+
 def runs_of(history: History, check: str) -> tuple[Run, ...]:
     """Return the runs of a check, or refuse one that there is none of."""
-    runs = history.runs_of(check, last=_LATEST)
+    runs = _runs(_location(), check, history.newest_run())
     if not runs:
         raise LookupError(f"no check {check!r} in this history")
     return runs
+
+
+@lru_cache(maxsize=16)
+def _runs(location: str, check: str, newest: int) -> tuple[Run, ...]:
+    return History.open(location, create=False, timeout=10).runs_of(check, last=_LATEST)
 
 
 def page_of(

@@ -427,6 +427,10 @@ class History:
         """
         return runs.read_runs(self._database, "", before=_ANY, last=_limit(last), columns=columns)
 
+    def newest_run(self) -> int:
+        """Return a number that grows with every run: whoever has seen it has seen them all."""
+        return int(self._database.read(runs.NEWEST)[0]["newest"])
+
     def runs_of(self, check: str, *, last: int | None = None) -> tuple[Run, ...]:
         """Return the latest runs of a check, oldest first, with what they found in each column.
 

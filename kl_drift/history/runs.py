@@ -56,6 +56,8 @@ ADD = """
         :created, :rows, :place, :findings)
     ON CONFLICT DO NOTHING"""
 
+NEWEST = "SELECT COALESCE(MAX(id), 0) AS newest FROM kl_drift_runs"
+
 _LATEST = """
     SELECT * FROM (
         SELECT u.*, ROW_NUMBER() OVER (

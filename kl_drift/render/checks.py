@@ -11,14 +11,18 @@ import json
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kl_drift.render.heatmap import heatmap
 from kl_drift.render.line import Point, line
 from kl_drift.render.sparkline import sparkline
 from kl_drift.render.words import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 NO_DATA = "no data"
 """The status of a check that is due and has not run."""
@@ -176,6 +180,12 @@ def _island(page: CheckPage) -> str:
 
 
 def _rendered(name: str, **values: Any) -> str:
+    template = _environment().get_template(name)
+    return template.render(style=_packaged("checks.css"), script=_packaged("checks.js"), **values)
+
+
+@cache
+def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -187,10 +197,9 @@ def _rendered(name: str, **values: Any) -> str:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters["sparkline"] = sparkline
-    return environment.get_template(name).render(
-        style=_packaged("checks.css"), script=_packaged("checks.js"), **values
-    )
+    return environment
 
 
+@cache
 def _packaged(name: str) -> str:
     return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

@@ -31,6 +31,8 @@ class Live:
     logs: Path
     started: subprocess.Popen[str]
     client: httpx.Client
+    login: str
+    password: str
 
     def ask(self, method: str, path: str, **body: object) -> Any:
         answer = self.client.request(method, f"/api/v2/{path}", json=body or None)
@@ -132,7 +134,12 @@ def airflow(home: Path, dags: Sequence[Path], environment: Mapping[str, str]) ->
             token = client.post("/auth/token", json=user).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
             yield Live(
-                url=banner["address"], logs=Path(banner["logs"]), started=started, client=client
+                url=banner["address"],
+                logs=Path(banner["logs"]),
+                started=started,
+                client=client,
+                login=banner["login"],
+                password=banner["password"],
             )
         family = psutil.Process(started.pid).children(recursive=True)
     finally:

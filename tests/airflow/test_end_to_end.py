@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from live import Live, airflow, free_port
+from browser import chromium
+from live import PATIENCE, Live, airflow, free_port
 from receivers import http_endpoint, mail_server
 
 HERE = Path(__file__).parent
@@ -31,6 +32,8 @@ def test_from_the_trigger_to_the_report_and_the_alert(tmp_path: Path) -> None:
             "KL_DRIFT_DATA": str(tmp_path / "data"),
             "KL_DRIFT_TEST_ALERTS": f"json://127.0.0.1:{http_port}/",
             "KL_DRIFT_TEST_BROKEN": str(broken),
+            "KL_DRIFT_TEST_HISTORY": str(tmp_path / "history.sqlite"),
+            "AIRFLOW__KL_DRIFT__HISTORY": str(tmp_path / "history.sqlite"),
         }
         with airflow(tmp_path / "airflow", DAGS, environment) as live:
             drift, warning, unreadable, promotion, mapped = (
@@ -47,6 +50,7 @@ def test_from_the_trigger_to_the_report_and_the_alert(tmp_path: Path) -> None:
             the_report_is_for_those_who_are_logged_in(live, drift)
             mail_and_post_say_what_drifted(mails, posts)
             a_warning_triggers_who_waits_for_the_asset(live, warning)
+            the_page_of_all_checks_is_used_in_a_browser(live, warning)
             unreadable_data_is_retried(live, unreadable)
             a_person_is_asked(live, promotion)
             the_parts_were_mapped(live, mapped)
@@ -102,6 +106,39 @@ def a_warning_triggers_who_waits_for_the_asset(live: Live, run: str) -> None:
     heard = live.only_run("drift_heard_of")
     assert live.end(heard) == "success"
     assert live.xcom(heard, "hear") == "drift"
+
+
+def the_page_of_all_checks_is_used_in_a_browser(live: Live, run: str) -> None:
+    complaints: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{live.url}/kl_drift/checks")
+        page.fill("input[name=username]", live.login)
+        page.fill("input[name=password]", live.password)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/kl_drift/checks")  # signed in, and back
+        assert page.locator("tbody .badge").all_inner_texts() == ["drift"], "green in the grid"
+        page.goto(f"{live.url}/plugin/drift_checks")
+        frame = page.frame_locator("iframe")
+        frame.get_by_role("link", name="drift_only_warns.check").click()
+        heatmap = frame.locator(".heatmap")
+        heatmap.click(position={"x": 9, "y": 7})
+        frame.get_by_role("heading", name="KL of air_time over time").wait_for()
+        assert page.url.endswith("column=air_time"), "the page has an address of its own"
+        frame.locator("input[name=note]").fill("known: a new route")
+        frame.get_by_role("button", name="Acknowledge").click()
+        frame.get_by_role("cell", name="known: a new route").wait_for()
+        frame.get_by_role("link", name="In Airflow").click()
+        report = page.frame_locator("iframe")
+        report.get_by_role("heading", name="1 of 3 columns drifted").wait_for()
+        assert page.url.endswith("/tasks/check/plugin/drift")
+        page.goto(f"{live.url}/dags/drift_only_warns/plugin/drift")
+        listed = page.frame_locator("iframe").locator("tbody th")
+        assert "drift_only_warns.check" in listed.inner_text()
+    assert complaints == []
+    assert live.states(run) == {"check": "success"}
 
 
 def unreadable_data_is_retried(live: Live, run: str) -> None:

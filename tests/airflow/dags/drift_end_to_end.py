@@ -53,7 +53,8 @@ def drift_found() -> None:
 
 @dag(schedule=None, default_args=AGAIN)
 def drift_only_warns() -> None:
-    check(on_drift="warn", notifiers=[post], outlets=[CHECKED])
+    history = os.environ.get("KL_DRIFT_TEST_HISTORY")
+    check(on_drift="warn", notifiers=[post], outlets=[CHECKED], history=history)
 
 
 @dag(schedule=[CHECKED])
