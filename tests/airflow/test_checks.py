@@ -36,9 +36,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
     for number in range(1, 6):
         drifted = number > 2
         for dag, shifted in (("red", drifted), ("green", False)):
-            made.add(
-                f"{dag}/flights", *day(number, shifted), place=place(dag, number)
-            )
+            made.add(f"{dag}/flights", *day(number, shifted), place=place(dag, number))
     made.add("by hand", *day(1))
     made.add_failure("blind", "no such file: <x>", place=place("red", 9))
     return made
