@@ -4,9 +4,10 @@ Knows the configured history, and which DAG a run belongs to. Has never heard of
 page is drawn.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any, assert_never
 
 from airflow.sdk.configuration import conf
 
@@ -15,6 +16,7 @@ from kl_drift.airflow._reports import SECTION
 from kl_drift.airflow._whereabouts import tab_path
 from kl_drift.errors import UsageError
 from kl_drift.history import overview
+from kl_drift.history.feedback import Verb
 from kl_drift.history.record import History
 from kl_drift.history.runs import Run
 from kl_drift.render.checks import CheckLine, CheckPage, RunLine
@@ -104,7 +106,7 @@ def page_of(
         ),
         runs=[_run(run, base) for run in runs],
         columns=overview.columns_of(runs),
-        notes=overview.notes_of(acknowledged),
+        notes=overview.notes_of(history.feedback(runs[-1].check)),
         chosen=column,
         may_acknowledge=may_acknowledge,
     )  # fmt: skip
@@ -120,3 +122,20 @@ def _run(run: Run, base: str) -> RunLine:
         profile=run.profile,
         link=f"{base}/{tab_path(run.place)}" if run.place.get("dag_id") else "",
     )
+
+
+def record(history: History, said: Mapping[str, Any], *, by: str) -> None:
+    """Record what somebody says of a check, by its verb."""
+    check, which, note = said["check"], said["profile"], said["note"]
+    verb: Verb = said["verb"]
+    match verb:
+        case "incident":
+            history.acknowledge(check, which, note=note, by=by)
+        case "normal":
+            history.accept(check, which, note=note, by=by)
+        case "missed":
+            history.miss(check, which, column=said["column"], note=note, by=by)
+        case "quiet":
+            history.quiet(check, until=said["until"], column=said["column"], note=note, by=by)
+        case _:
+            assert_never(verb)

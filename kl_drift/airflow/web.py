@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from kl_drift.airflow import _access, _checks, _report_page, _sign_in
 from kl_drift.errors import HistoryError, UsageError
+from kl_drift.history.feedback import Verb
 from kl_drift.render import checks as pages
 
 User = Annotated[Any, Depends(get_user)]
@@ -74,28 +75,31 @@ def check_page(request: Request, user: User, name: str, column: str = "") -> HTM
     return _page(pages.render_check(shown, home=request.scope["root_path"]))
 
 
-class Acknowledged(BaseModel):
-    """What somebody says of a snapshot."""
+class Said(BaseModel):
+    """What somebody says of a check: an incident, a new normal, a miss, or quiet until a day."""
 
     check: str
-    profile: str = Field(min_length=8)
+    verb: Verb
+    profile: str = ""
+    column: str = ""
+    until: str = ""
     note: str = Field(min_length=1)
 
 
-@app.post("/acknowledge", dependencies=[Depends(_sign_in.refuse_foreign)])
-def acknowledge(user: User, said: Acknowledged) -> dict[str, str]:
-    """Record that a snapshot is known to be unusual, for those who may edit the DAG's runs."""
+@app.post("/feedback", dependencies=[Depends(_sign_in.refuse_foreign)])
+def feedback(user: User, said: Said) -> dict[str, str]:
+    """Record what is said of a check, for those who may edit the runs of its DAG."""
     try:
         history = _checks.opened()
         dags = _checks.dags_of(_checks.runs_of(history, said.check))
         if not all(_access.may_acknowledge(user, dag) for dag in dags):
             raise HTTPException(403, "You may not edit the runs of this check's DAG.")
-        done = history.acknowledge(said.check, said.profile, note=said.note, by=user.get_name())
+        _checks.record(history, said.model_dump(), by=user.get_name())
     except (LookupError, UsageError) as error:
         raise HTTPException(404, str(error)) from error
     except HistoryError as error:
         raise HTTPException(503, str(error)) from error
-    return {"by": done.by, "at": done.at}
+    return {"verb": said.verb}
 
 
 def _page(html: str) -> HTMLResponse:

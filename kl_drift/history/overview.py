@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from statistics import median
 
+from kl_drift.history.feedback import Feedback
 from kl_drift.history.record import Acknowledgement
 from kl_drift.history.runs import Brief, Run
 from kl_drift.render.checks import NO_DATA, CheckLine, ColumnLine, Note
@@ -89,11 +90,20 @@ def columns_of(runs: Sequence[Run]) -> list[ColumnLine]:
     return sorted(lines, key=_attention)
 
 
-def notes_of(acknowledgements: Iterable[Acknowledgement]) -> list[Note]:
-    """Return what somebody said of snapshots, the latest first."""
-    said = sorted(acknowledgements, key=lambda each: each.at, reverse=True)
+def notes_of(said: Iterable[Feedback]) -> list[Note]:
+    """Return what somebody said of a check, the latest first."""
+    latest_first = sorted(said, key=lambda each: each.at, reverse=True)
     return [
-        Note(day=each.as_of or each.label, note=each.note, by=each.by, at=each.at) for each in said
+        Note(
+            day=each.as_of or each.label,
+            verb=each.verb,
+            column=each.column,
+            until=each.until,
+            note=each.note,
+            by=each.by,
+            at=each.at,
+        )
+        for each in latest_first
     ]
 
 

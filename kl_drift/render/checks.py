@@ -95,9 +95,12 @@ class ColumnLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What somebody said of a snapshot: which, what, who, when."""
+    """What somebody said: of which snapshot or column, what and until when, why, who, when."""
 
     day: str
+    verb: str
+    column: str
+    until: str
     note: str
     by: str
     at: str

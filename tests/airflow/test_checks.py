@@ -116,20 +116,38 @@ def test_nobody_sees_what_they_may_not_read(client: Any, monkeypatch: pytest.Mon
 
 
 def said(history: History, check: str = "red/flights") -> dict[str, str]:
-    return {"check": check, "profile": history.runs_of(check)[-1].profile, "note": "<i>snow</i>"}
+    profile = history.runs_of(check)[-1].profile
+    return {"check": check, "verb": "incident", "profile": profile, "note": "<i>snow</i>"}
 
 
 def test_who_may_edit_runs_may_acknowledge(client: Any, history: History) -> None:
     there = "/kl_drift/check?name=red%2Fflights"
     user = signed_in("user")
     assert "<form" in client.get(there, headers=user).text
-    answer = client.post("/kl_drift/acknowledge", json=said(history), headers=user | OURS)
+    answer = client.post("/kl_drift/feedback", json=said(history), headers=user | OURS)
     assert answer.status_code == 200, answer.text
     (known,) = history.acknowledgements("red/flights")
     assert (known.as_of, known.note, known.by) == ("2013-03-05", "<i>snow</i>", "ann")
     assert "&lt;i&gt;snow&lt;/i&gt;" in client.get(there, headers=user).text
     listed = client.get("/kl_drift/checks", headers=user).text
     assert "acknowledged by ann: &lt;i&gt;snow&lt;/i&gt;" in listed
+
+
+@pytest.mark.parametrize(
+    ("verb", "more"),
+    [("normal", {}), ("missed", {"column": "x"}), ("quiet", {"until": "2999-01-01"})],
+)
+def test_all_that_can_be_said_is_said_from_the_page(
+    client: Any, history: History, verb: str, more: dict[str, str]
+) -> None:
+    body = said(history) | {"verb": verb} | more
+    answer = client.post("/kl_drift/feedback", json=body, headers=signed_in("user") | OURS)
+    assert answer.status_code == 200, answer.text
+    (told,) = history.feedback("red/flights")
+    assert (told.verb, told.by) == (verb, "ann")
+    assert {"column": told.column, "until": told.until} == {"column": "", "until": ""} | more
+    page = client.get("/kl_drift/check?name=red%2Fflights", headers=signed_in("viewer")).text
+    assert f"<td>{verb}</td>" in page
 
 
 @pytest.mark.parametrize(
@@ -146,10 +164,10 @@ def test_nobody_else_and_no_other_site_may(
     client: Any, history: History, role: str, headers: dict[str, str], status: int, why: str
 ) -> None:
     answer = client.post(
-        "/kl_drift/acknowledge", json=said(history), headers=signed_in(role) | headers
+        "/kl_drift/feedback", json=said(history), headers=signed_in(role) | headers
     )
     assert (answer.status_code, why in answer.json()["detail"]) == (status, True)
-    assert client.post("/kl_drift/acknowledge", json=said(history), headers=OURS).status_code == 401
+    assert client.post("/kl_drift/feedback", json=said(history), headers=OURS).status_code == 401
     assert history.acknowledgements() == ()
 
 
@@ -157,12 +175,13 @@ def test_what_cannot_be_acknowledged_is_said(client: Any, history: History) -> N
     user = signed_in("user") | OURS
     for check, status in (("nothing", 404), ("by hand", 403)):
         body = said(history) | {"check": check}
-        assert client.post("/kl_drift/acknowledge", json=body, headers=user).status_code == status
+        assert client.post("/kl_drift/feedback", json=body, headers=user).status_code == status
     lost = client.post(
-        "/kl_drift/acknowledge", json=said(history) | {"profile": "f" * 12}, headers=user
+        "/kl_drift/feedback", json=said(history) | {"profile": "f" * 12}, headers=user
     )
-    assert (lost.status_code, "no profile goes by" in lost.json()["detail"]) == (404, True)
-    empty = client.post("/kl_drift/acknowledge", json=said(history) | {"note": ""}, headers=user)
+    assert lost.status_code == 404, lost.text
+    assert "no profile is called" in lost.text, lost.text
+    empty = client.post("/kl_drift/feedback", json=said(history) | {"note": ""}, headers=user)
     assert empty.status_code == 422
 
 

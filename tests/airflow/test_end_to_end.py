@@ -128,7 +128,7 @@ def the_page_of_all_checks_is_used_in_a_browser(live: Live, run: str) -> None:
         frame.get_by_role("heading", name="KL of air_time over time").wait_for()
         assert page.url.endswith("column=air_time"), "the page has an address of its own"
         frame.locator("input[name=note]").fill("known: a new route")
-        frame.get_by_role("button", name="Acknowledge").click()
+        frame.get_by_role("button", name="Record").click()
         frame.get_by_role("cell", name="known: a new route").wait_for()
         frame.get_by_role("link", name="In Airflow").click()
         report = page.frame_locator("iframe")

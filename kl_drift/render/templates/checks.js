@@ -46,6 +46,12 @@ if (island && map) {
 }
 
 const form = document.querySelector("form");
+if (form) form.elements.verb.addEventListener("change", () => {
+  const quiet = form.elements.verb.value === "quiet";
+  form.elements.until.hidden = !quiet;
+  form.elements.until.required = quiet;
+  form.elements.profile.hidden = quiet;
+});
 if (form) form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const said = form.querySelector("output");
