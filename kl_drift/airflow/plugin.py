@@ -23,7 +23,7 @@ _VIEWS = [
         "name": "Drift",
         "href": "kl_drift/checks?dag_id={DAG_ID}",
         "destination": "dag",
-        "url_route": "drift",
+        "url_route": "drift_of_dag",  # Airflow looks for a route whatever the destination
     },
     {
         "name": "Drift",

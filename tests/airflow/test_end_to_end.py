@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 from browser import chromium
-from live import PATIENCE, Live, airflow, free_port
+from live import Live, airflow, free_port
 from receivers import http_endpoint, mail_server
 
 HERE = Path(__file__).parent
@@ -96,7 +96,7 @@ def mail_and_post_say_what_drifted(
     assert "/dags/drift_found/runs/" in body
     assert "/tasks/check/plugin/drift" in body
     (post,) = [each for each in posts if "drift_found" in each["title"]]
-    assert "air_time: KL" in post["message"]
+    assert "air_time: drift: KL" in post["message"]
 
 
 def a_warning_triggers_who_waits_for_the_asset(live: Live, run: str) -> None:
@@ -112,7 +112,7 @@ def the_page_of_all_checks_is_used_in_a_browser(live: Live, run: str) -> None:
     complaints: list[str] = []
     with chromium() as browser:
         page = browser.new_page()
-        page.set_default_timeout(PATIENCE * 1000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{live.url}/kl_drift/checks")
         page.fill("input[name=username]", live.login)
@@ -134,7 +134,7 @@ def the_page_of_all_checks_is_used_in_a_browser(live: Live, run: str) -> None:
         report = page.frame_locator("iframe")
         report.get_by_role("heading", name="1 of 3 columns drifted").wait_for()
         assert page.url.endswith("/tasks/check/plugin/drift")
-        page.goto(f"{live.url}/dags/drift_only_warns/plugin/drift")
+        page.goto(f"{live.url}/dags/drift_only_warns/plugin/drift_of_dag")
         listed = page.frame_locator("iframe").locator("tbody th")
         assert "drift_only_warns.check" in listed.inner_text()
     assert complaints == []

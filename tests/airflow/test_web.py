@@ -187,6 +187,7 @@ def test_the_tab_and_the_page_are_there_only_where_access_can_be_checked(
     assert [each["url_prefix"] for each in plugin.fastapi_apps] == ["/kl_drift"]
     views = plugin.external_views
     assert [view["destination"] for view in views] == ["nav", "dag", "task_instance"]
+    assert len({view["url_route"] for view in views}) == 3, "Airflow takes the first of a route"
     for view in views:
         assert not view["href"].startswith("/"), "a base path would be lost"
     monkeypatch.delitem(sys.modules, "kl_drift.airflow.web")
