@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import get_args
 
+from kl_drift.judging.confirmation import Confirmation
 from kl_drift.judging.limits import Trend
 from kl_drift.judging.policy import (
     Evidence,
@@ -94,6 +95,8 @@ def ways() -> dict[str, ColumnReport]:
         "gates ok, above": (replace(KNOWN, interval=(0.0102, 0.0571)), gates),
         "learned drift": (learned, gates),
         "learned ok": (replace(KNOWN, history_limit=0.0417), gates),
+        "unconfirmed": (replace(learned, confirm=Confirmation(needed=3, among=3)), gates),
+        "irregular": (replace(KNOWN, history_limit=9.5), gates),
         "null drift": (replace(QUIET, kl_null=0.0161, null_lower=0.0143), gates),
         "null drift, point": (replace(QUIET, kl_null=0.0161), point),
         "noise": (replace(QUIET, noise_floor=0.0277), gates),
@@ -145,7 +148,9 @@ def _numbers(verdict: Verdict) -> list[str]:
             return [f"{verdict.rows:,}", f"{verdict.rows_needed:,.0f}"]
         case "noise":
             return [nats(verdict.noise), f"{verdict.limit:g}"]
-        case "learned":
+        case "irregular":
+            return [nats(verdict.value), nats(verdict.learned)]
+        case "learned" | "unconfirmed":
             return [nats(verdict.value), f"{verdict.limit:g}", nats(verdict.learned)]
         case _:
             return [nats(verdict.value), f"{verdict.limit:g}"]
