@@ -90,7 +90,7 @@ def _column_to_dict(column: ColumnProfile) -> dict[str, Any]:
         plain["counts"] = list(column.histogram.counts)
     if column.why is not None:
         plain["why"] = column.why.to_dict()
-    if column.nulls:
+    if column.nulls or column.nulls_counted:
         plain["nulls"] = column.nulls
     if column.range is not None:
         plain["range"] = _range_to_dict(column.range)
@@ -202,6 +202,7 @@ def _column_from_dict(plain: Mapping[str, Any]) -> ColumnProfile:
         histogram=histogram,
         why=Uncounted.from_dict(plain["why"]) if "why" in plain else None,
         nulls=plain.get("nulls", 0),
+        nulls_counted=histogram is None and ("nulls" in plain or "range" in plain),
         range=ValueRange(**plain["range"]) if "range" in plain else None,
         derived_from=plain.get("derived_from", ""),
         unseen=plain.get("unseen", {}),

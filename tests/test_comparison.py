@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from kl_drift.judging.policy import Policy, Status, Verdict
 from kl_drift.judging.report import ColumnReport, Report
 from kl_drift.render import words
 from kl_drift.render.numbers import percent
+from kl_drift.statistics.noise import rows_needed
 from kl_drift.version import __version__
 
 SMOOTHINGS: list[Any] = ["jeffreys", "laplace", {"floor": 1e-4}, "none"]
@@ -475,3 +476,80 @@ def test_numbers_of_a_column_without_numbers() -> None:
 )
 def test_percent(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+# ---------------------------------------------------------------- what could not be judged
+
+
+@pytest.mark.parametrize("rule", ["gates", "point"])
+@pytest.mark.parametrize(
+    ("rows", "reference"), [(["a"], ["a"]), (["a"], ["a"] * 5_000), (["b"], ["a"] * 5_000)]
+)
+def test_one_row_decides_nothing(rows: list[str], reference: list[str], rule: Any) -> None:
+    column = compare({"x": rows}, {"x": reference}, policy=Policy(rule=rule))["x"]
+    assert column.status == "undecided"
+    assert words.reason(column) == (
+        "too few rows to judge: the current snapshot has 1; at least 2 are needed"
+    )
+
+
+def test_few_rows_of_a_constant_are_as_undecided_as_few_rows_of_anything_else() -> None:
+    reference = fit({"x": [7.0] * 5_000, "y": [0.0, 1.0] * 2_500})
+    needed = 2 * math.ceil(rows_needed(0.02, 5_000, 2) / 2)
+    for rows, status in ((needed - 2, "undecided"), (needed, "ok")):
+        report = compare({"x": [7.0] * rows, "y": [0.0, 1.0] * (rows // 2)}, reference)
+        assert report["x"].status == status
+        assert report["x"].kl == report["x"].noise_floor == 0
+
+
+def test_new_values_in_few_rows_are_drift_where_they_are_certain() -> None:
+    column = compare({"x": ["b"] * 5}, {"x": ["a"] * 5_000})["x"]
+    assert column.status == "drift"
+
+
+def test_a_snapshot_without_rows_has_no_divergence_and_is_undecided() -> None:
+    column = compare({"x": pa.array([], pa.float64())}, {"x": [0.5, 1.5] * 1_000})["x"]
+    assert (column.status, words.reason(column)) == (
+        "undecided",
+        "the current snapshot has 0 rows",
+    )
+    assert column.kl is column.kl_reverse is column.interval is column.noise_floor is None
+
+
+def unjudged_table(nulls: int, rows: int = 2_000) -> pa.Table:
+    """Return columns that are not judged by default, the first rows of each null."""
+    there = [None] * nulls + [1] * (rows - nulls)
+    columns: dict[str, list[Any]] = {
+        "id": list(range(rows)),
+        "uuid": [f"{row:032x}" for row in range(rows)],
+        "moment": [datetime(2013, 1, 1) + timedelta(seconds=row) for row in range(rows)],
+    }
+    return pa.table(
+        {
+            name: [value if given else None for value, given in zip(values, there, strict=True)]
+            for name, values in columns.items()
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["id", "uuid", "moment"])
+def test_the_nulls_of_a_column_that_is_not_judged_have_their_limit(name: str) -> None:
+    reference = fit(unjudged_table(0))
+    assert reference[name].histogram is None
+    same = compare(unjudged_table(2), reference)
+    (left,) = (each for each in same.unjudged if each.name == name)
+    assert (left.reference_nulls, left.current_nulls) == (0, 0.001)
+    column = compare(unjudged_table(2_000), reference)[name]
+    assert (column.status, column.finding) == ("drift", "nulls moved")
+    assert (column.reference_nulls, column.current_nulls) == (0, 1)
+    assert column.kl_null > 5
+    assert compare(unjudged_table(200), reference)[name].status == "drift"
+    wide = Policy(null_drift=1.0)
+    assert [c.name for c in compare(unjudged_table(200), reference, policy=wide)] == []
+
+
+def test_a_column_of_which_the_reference_did_not_count_the_nulls_has_none_that_moved() -> None:
+    reference = fit(unjudged_table(0))
+    columns = {**reference.columns, "uuid": replace(reference["uuid"], nulls_counted=False)}
+    report = compare(unjudged_table(2_000), replace(reference, columns=columns))
+    assert [column.name for column in report] == ["id", "moment"]

@@ -155,6 +155,14 @@ def test_no_rows_at_all_are_undecided_by_every_rule(policy: Policy, side: str, k
     assert verdict.value is verdict.limit is None
 
 
+@pytest.mark.parametrize("policy", [Policy(), POINT])
+@pytest.mark.parametrize("side", ["current", "reference"])
+def test_a_single_row_is_undecided_by_every_rule(policy: Policy, side: str) -> None:
+    verdict = decide("x", seen(1.0, **{f"{side}_rows": 1}), policy)
+    assert verdict.status == "undecided"
+    assert (verdict.which, verdict.side, verdict.rows, verdict.rows_needed) == ("rows", side, 1, 2)
+
+
 @pytest.mark.parametrize("side", ["current", "reference"])
 def test_fewer_rows_than_wanted_are_undecided(side: str) -> None:
     policy = Policy(min_rows=1_000)
@@ -201,7 +209,7 @@ def test_every_evidence_has_a_verdict_and_a_sentence(
     said = words.reason(ColumnReport(name="x", verdict=verdict))
     assert said
     assert "nan" not in said
-    if rows == 0 or (rule == "gates" and floor > 0.02):
+    if rows < 2 or (rule == "gates" and floor > 0.02):
         assert verdict.status is not Status.OK
 
 

@@ -114,7 +114,9 @@ class ColumnProfile:
     why : Uncounted or None
         Why it was not; ``None`` where it was.
     nulls : int
-        Null rows; known also where a column is reported without being judged.
+        Null rows.
+    nulls_counted : bool
+        Of a column that is reported without being judged: whether its nulls were counted.
     range : ValueRange or None
         Of the finite values of an ordered column.
     derived_from : str
@@ -132,6 +134,7 @@ class ColumnProfile:
     histogram: Histogram | None = None
     why: Uncounted | None = None
     nulls: int = 0
+    nulls_counted: bool = False
     range: ValueRange | None = None
     derived_from: str = ""
     unseen: Mapping[str, int] = field(default_factory=dict)
@@ -158,6 +161,7 @@ class ColumnProfile:
             histogram=histogram,
             why=min(whys) if (whys := [w for w in (self.why, other.why) if w]) else None,
             nulls=self.nulls + other.nulls,
+            nulls_counted=self.nulls_counted and other.nulls_counted,
             range=reduce(lambda one, two: one | two, ranges) if ranges else None,
             derived_from=max(self.derived_from, other.derived_from),
             unseen=merge_unseen(self.unseen, other.unseen),

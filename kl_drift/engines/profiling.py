@@ -273,7 +273,7 @@ def _scanned(source: Source, like: Profile, as_of: str, progress: Progress | Non
             left[name] = why
         elif column.why is not None:
             left[name] = column.why
-            if column.range is not None or column.nulls:
+            if column.nulls_counted:
                 ranged.append(name)
         elif column.histogram and not isinstance(column.histogram.bins, PairBins):
             bins[name] = column.histogram.bins
@@ -382,11 +382,7 @@ def _counted(
 ) -> Profile:
     """Count the wanted columns, note the range of others, and put the profile together."""
     schema = source.schema
-    anywhere = {
-        name: (Reading(column=name), one_cell)
-        for name in ranged
-        if (one_cell := _one_cell(schema[name])) is not None
-    }
+    anywhere = {name: _one_cell(name, schema[name]) for name in ranged}
     together = {pair.name: Pair(_both(pair, wanted), pair) for pair in pairs}
     by_key = ByKey(cluster, schema, wanted)
     rows, tallies = source.tally(
@@ -447,12 +443,13 @@ def _both(pair: PairBins, wanted: Columns) -> tuple[Reading, Reading]:
     return wanted[first][0], wanted[second][0]
 
 
-def _one_cell(kind: pa.DataType) -> Bins | None:
-    """Return bins that tell only nulls from values, to count range and nulls with."""
+def _one_cell(name: str, kind: pa.DataType) -> tuple[Reading, Bins]:
+    """Return how to tell nulls from values, and to find the range of values that have one."""
     family = family_of(kind)
     if family not in get_args(Domain):
-        return None
-    return NumericBins(domain=cast("Domain", family), edges=(), scale=scale_of(kind))
+        return Reading(column=name, presence=True), NumericBins(domain="integer", edges=())
+    domain = cast("Domain", family)
+    return Reading(column=name), NumericBins(domain=domain, edges=(), scale=scale_of(kind))
 
 
 def _column(
@@ -472,10 +469,12 @@ def _column(
 def _uncounted(
     kind: pa.DataType, why: Uncounted, tally: Tally | None, *, derived_from: str
 ) -> ColumnProfile:
+    ordered = family_of(kind) in get_args(Domain)
     return ColumnProfile(
         type=str(kind),
         why=why,
         nulls=int(tally.counts[-1]) if tally else 0,
-        range=tally.range if tally else None,
+        nulls_counted=tally is not None,
+        range=tally.range if tally and ordered else None,
         derived_from=derived_from,
     )

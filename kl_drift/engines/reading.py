@@ -37,14 +37,19 @@ class Reading:
         Microseconds since 1970 from which the age of timestamps is counted; ``None``: no age.
     zone : str
         The zone in which moments are read, if they have one; empty: their own.
+    presence : bool
+        Whether only the nulls are asked for: every value is read as 0, whatever its type.
     """
 
     column: str
     age_from: int | None = None
     zone: str = ""
+    presence: bool = False
 
     def __call__(self, array: pa.Array) -> pa.Array:
         """Return the values to count."""
+        if self.presence:
+            return pc.if_else(pc.is_valid(decoded(array)), _THERE, None)
         if self.zone:
             array = decoded(array)
             if getattr(array.type, "tz", None) not in (None, self.zone):
@@ -55,6 +60,7 @@ class Reading:
         return pc.subtract(pa.scalar(self.age_from, pa.int64()), moments).cast(pa.duration("us"))
 
 
+_THERE = pa.scalar(0, pa.int8())
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000}
 _NANOSECONDS = 1_000
 _LATEST = 2**62

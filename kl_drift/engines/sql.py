@@ -216,6 +216,9 @@ class SqlTable(Source):
         if isinstance(bins, CategoryBins):
             cell = self._dialect.level(column, kind, bins.domain, reading.zone)
             return self._levels(place, column, cell)
+        if reading.presence:
+            there = sa.case((column.is_not(None), sa.literal_column("0")))
+            return self._cells(place, column, there, bins)
         ticks = self._dialect.ticks(column, ordered_of(kind), reading.age_from)
         return self._cells(place, column, ticks, bins)
 

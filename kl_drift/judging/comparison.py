@@ -29,9 +29,18 @@ from kl_drift.judging.measurement import (
     cell_terms,
     measure_divergences,
     measure_noise,
+    measure_nulls,
     smooth_histograms,
 )
-from kl_drift.judging.policy import Evidence, Finding, Policy, Verdict, decide, decide_finding
+from kl_drift.judging.policy import (
+    Evidence,
+    Finding,
+    Policy,
+    Verdict,
+    decide,
+    decide_finding,
+    decide_nulls,
+)
 from kl_drift.judging.report import (
     BinsKind,
     CellChange,
@@ -106,6 +115,8 @@ def compare_profiles(
             )
         elif finding := _finding(name, found, expected):
             judged.append(_report_finding(name, finding, current, reference))
+        elif nulls := _report_nulls(name, current, reference, policy, smoothing):
+            judged.append(nulls)
         elif expected and (why := expected.why) and why.kind is not Kind.NOT_SELECTED:
             unjudged.append(_report_unjudged(name, why, current, reference))
     memory = _Memory(learned=learned, exceeded=exceeded or {}, as_of=current.as_of)
@@ -175,6 +186,45 @@ def _report_finding(
     )
 
 
+def _report_nulls(
+    name: str, current: Profile, reference: Profile, policy: Policy, smoothing: Smoothing
+) -> ColumnReport | None:
+    """Report a column that is not judged, and of which the nulls exceed their limit."""
+    found, expected = current.columns.get(name), reference.columns.get(name)
+    if not (found and expected and found.nulls_counted and expected.nulls_counted):
+        return None
+    limits = policy.of(name)
+    kl_null, null_lower = measure_nulls(
+        (found.nulls, current.rows),
+        (expected.nulls, reference.rows),
+        smoothing,
+        confidence=limits.confidence,
+        design_effect=limits.design_effect,
+    )
+    evidence = Evidence(
+        kl=kl_null,
+        kl_null=kl_null,
+        current_rows=current.rows,
+        reference_rows=reference.rows,
+        null_lower=null_lower,
+    )
+    verdict = decide_nulls(name, evidence, policy)
+    if verdict is None:
+        return None
+    return ColumnReport(
+        name=name,
+        verdict=verdict,
+        finding="nulls moved",
+        type=found.type,
+        reference_type=expected.type,
+        current_rows=current.rows,
+        reference_rows=reference.rows,
+        current_nulls=_share(found.nulls, current.rows),
+        reference_nulls=_share(expected.nulls, reference.rows),
+        kl_null=kl_null,
+    )
+
+
 def _report_unjudged(name: str, why: Uncounted, current: Profile, reference: Profile) -> Unjudged:
     found, expected = current.columns.get(name), reference.columns[name]
     return Unjudged(
@@ -189,10 +239,8 @@ def _report_unjudged(name: str, why: Uncounted, current: Profile, reference: Pro
 
 
 def _known_nulls(column: ColumnProfile | None, rows: int) -> float | None:
-    """Return the share of nulls, ``None`` where they were not counted: no null, and no value."""
-    if column is None or (column.range is None and not column.nulls):
-        return None
-    return _share(column.nulls, rows)
+    """Return the share of nulls, ``None`` where they were not counted."""
+    return _share(column.nulls, rows) if column and column.nulls_counted else None
 
 
 def _share(rows: int, total: int) -> float | None:
@@ -334,7 +382,7 @@ def _evidence(each: _Compared) -> Evidence:
         plain,
         interval=each.noise.interval,
         null_lower=each.noise.null_lower,
-        noise_floor=each.noise.noise_floor,
+        noise_floor=each.noise.told_from,
         rows_needed=each.noise.rows_needed,
     )
 
@@ -353,8 +401,7 @@ def _column_report(name: str, each: _Compared, verdict: Verdict) -> ColumnReport
         reference_rows=reference.rows,
         current_nulls=_share(current.nulls, current.rows),
         reference_nulls=_share(reference.nulls, reference.rows),
-        **asdict(each.divergences),
-        **({} if each.noise is None else _noise_numbers(each.noise)),
+        **({} if each.noise is None else asdict(each.divergences) | _noise_numbers(each.noise)),
         cells=each.cells,
         top_cells=_top_cells(each.cells, reference),
         new_levels=tuple(

@@ -73,10 +73,14 @@ class Noise:
     null_lower : float
         Lower confidence limit of the KL of the null flag.
     noise_floor : float
-        KL in nats that samples of these sizes reach once in a thousand if nothing drifts.
+        KL in nats that samples of these sizes reach once in a thousand if nothing drifts; 0 where
+        all rows of both sides share one cell.
+    told_from : float
+        The same of two cells at least: what a divergence must exceed to be told from noise. Few
+        rows that are all alike do not show that nothing else can come.
     rows_needed : float
-        Rows of the current snapshot that would bring the noise floor under the threshold; infinite
-        where the reference itself is too small.
+        Rows of the current snapshot that would bring that under the threshold; infinite where the
+        reference itself is too small.
     p_value : float
         Of equality.
     p_above : float
@@ -87,6 +91,7 @@ class Noise:
     interval: tuple[float, float]
     null_lower: float
     noise_floor: float
+    told_from: float
     rows_needed: float
     p_value: float
     p_above: float
@@ -231,13 +236,15 @@ def measure_noise(
     lower = max(exact, _limits(*merged, confidence=(1 + confidence) / 2)[0])
     upper = max(lower, _limits(*samples, confidence=confidence)[1])
     (n, m), k = samples.sum(axis=1), samples.shape[1]
+    cells = max(k, 2)
     return Noise(
         kl_debiased=float(debiased_kl(*samples)),
         interval=(lower, upper),
         null_lower=_limits(*flags, confidence=confidence)[0] if flags[:, 0].any() else 0.0,
         noise_floor=float(noise_floor(n, m, k)),
+        told_from=float(noise_floor(n, m, cells)),
         rows_needed=float(
-            rows_needed(threshold, m * effects.current, k, design_effect=effects.current)
+            rows_needed(threshold, m * effects.current, cells, design_effect=effects.current)
         ),
         p_value=float(p_value_equal(*samples, ordered=bins.ordered)),
         p_above=float(p_value_above(*merged, threshold)),
@@ -249,6 +256,39 @@ def _null_flags(counts: Floats, null: int, effects: DesignEffects) -> Floats:
     nulls = counts[:, null]
     flags = np.stack([nulls, counts.sum(axis=1) - nulls], axis=1)
     return np.asarray(flags / [[effects.current_null], [effects.reference_null]])
+
+
+def measure_nulls(
+    current: tuple[int, int],
+    reference: tuple[int, int],
+    smoothing: Smoothing,
+    *,
+    confidence: float = 0.95,
+    design_effect: float = 1.0,
+) -> tuple[float, float]:
+    """Return the KL of the null flag alone and its lower confidence limit, in nats.
+
+    Parameters
+    ----------
+    current, reference : (int, int)
+        Null rows, and all rows.
+    smoothing : Smoothing
+        How counts become probabilities.
+    confidence : float
+        Of the limit.
+    design_effect : float
+        How many rows carry the information of one independent row.
+    """
+    if not (current[1] and reference[1] and (current[0] or reference[0])):
+        return 0.0, 0.0
+    found, expected = (
+        np.array([nulls, rows - nulls], np.float64) for nulls, rows in (current, reference)
+    )
+    shares, model = smooth(found, expected, smoothing)
+    unsupported = ((model == 0) & (shares > 0)).any()
+    kl = math.inf if unsupported else float(kl_divergence(shares, model))
+    lower, _ = _limits(found / design_effect, expected / design_effect, confidence=confidence)
+    return kl, lower
 
 
 def exact_limit(

@@ -38,8 +38,11 @@ def worst(statuses: Iterable[Status]) -> Status:
     return max(statuses, key=lambda status: status.severity, default=Status.UNDECIDED)
 
 
-Finding: TypeAlias = Literal["", "missing", "new", "type changed"]
-"""What is wrong with a column as a whole; empty where its values could be compared."""
+Finding: TypeAlias = Literal["", "missing", "new", "type changed", "nulls moved"]
+"""What is wrong with a column as a whole; empty where its values could be compared.
+
+``nulls moved``: its values are not judged, and its share of nulls exceeds its limit.
+"""
 
 
 Rule: TypeAlias = Literal["gates", "point"]
@@ -71,6 +74,8 @@ with the column as a whole (``finding``), or how it has been moving for long (``
 
 SideName: TypeAlias = Literal["current", "reference"]
 
+_FEWEST_ROWS = 2  # one row says nothing of a distribution, whatever it holds
+
 _TIMES_KL: Mapping[Statistic, float] = {"reverse": 1.0, "jeffreys": 2.0, "jensen_shannon": 0.25}
 """What each companion is of a small KL: near equality all are multiples of one quadratic form."""
 
@@ -97,7 +102,8 @@ class Policy:
         How many rows carry the information of one independent row, where rows come in clusters
         (many per customer); at least so many, where the profiles know their clusters.
     min_rows : int
-        Fewer rows than this, in the current snapshot or in the reference, decide nothing.
+        Fewer rows than this, in the current snapshot or in the reference, decide nothing; a single
+        one never does.
     statistic : {"kl", "reverse", "jeffreys", "jensen_shannon"}
         Of what ``warn`` and ``drift`` are limits. An interval is known of KL only: a companion is
         compared as it is, and counts where it exceeds what noise alone reaches; limits learned
@@ -166,7 +172,7 @@ class Evidence:
     null_lower : float
         Lower confidence limit of the KL of the null flag.
     noise_floor : float
-        What noise alone reaches once in a thousand.
+        What noise alone reaches once in a thousand, in two cells at least.
     rows_needed : float
         Rows that bring the noise floor under the warning limit.
     history_limit, history_null_limit : float or None
@@ -309,7 +315,7 @@ def _too_small(evidence: Evidence, limits: Policy) -> Verdict | None:
         ("current", evidence.current_rows),
         ("reference", evidence.reference_rows),
     )
-    needed = max(limits.min_rows, 1)
+    needed = max(limits.min_rows, _FEWEST_ROWS)
     for side, rows in sides:
         if rows < needed:
             return Verdict(
@@ -443,6 +449,30 @@ _FINDINGS: Mapping[Finding, Status] = {
     "type changed": Status.DRIFT,
     "new": Status.WARN,
 }
+
+
+def decide_nulls(column: str, evidence: Evidence, policy: Policy) -> Verdict | None:
+    """Judge the share of nulls of a column that is not judged otherwise.
+
+    Parameters
+    ----------
+    column : str
+        Its name, to find its limits.
+    evidence : Evidence
+        What was measured of its null flag.
+    policy : Policy
+        The limits.
+
+    Returns
+    -------
+    Verdict or None
+        ``drift`` where the limit of nulls is exceeded; ``None`` where there is nothing to say.
+    """
+    limits = policy.of(column)
+    moved = evidence.kl_null if limits.rule == "point" else evidence.null_lower
+    if _too_small(evidence, limits) or moved <= limits.null_drift:
+        return None
+    return _by_nulls(evidence, limits)
 
 
 def decide_finding(finding: Finding) -> Verdict:

@@ -178,9 +178,10 @@ def _by_noise(verdict: Verdict) -> str:
 
 
 def _by_rows(verdict: Verdict) -> str:
-    needed = verdict.rows_needed or 1
-    more = f"; at least {needed:,.0f} are needed" if needed > 1 else ""
-    return f"too few rows to judge: the {verdict.side} snapshot has {verdict.rows or 0:,}{more}"
+    if not verdict.rows:
+        return f"the {verdict.side} snapshot has 0 rows"
+    needed = f"at least {verdict.rows_needed or 1:,.0f} are needed"
+    return f"too few rows to judge: the {verdict.side} snapshot has {verdict.rows:,}; {needed}"
 
 
 def _by_finding(column: ColumnReport) -> str:
@@ -195,7 +196,7 @@ def _by_finding(column: ColumnReport) -> str:
                 f"type changed: {which}{column.reference_type} in the reference, "
                 f"{column.type} in the current snapshot"
             )
-        case "":
+        case "" | "nulls moved":
             return "its values could not be compared"
         case _:
             assert_never(column.finding)

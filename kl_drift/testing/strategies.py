@@ -272,6 +272,7 @@ def _uncounted(draw: DrawFn, rows: int) -> ColumnProfile:
         type=_TYPE_OF[over.domain],
         why=Uncounted(kind=draw(st.sampled_from([Kind.MOVES, Kind.NOT_SELECTED]))),
         nulls=draw(st.integers(0, rows)),
+        nulls_counted=True,
         range=draw(st.none() | _ranges(over)),
     )
 
@@ -329,6 +330,7 @@ def _column_like(draw: DrawFn, column: ColumnProfile, rows: int) -> ColumnProfil
         type=column.type,
         why=column.why,
         nulls=draw(st.integers(0, rows)),
+        nulls_counted=column.nulls_counted,
         range=column.range,
     )
 
