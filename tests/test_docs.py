@@ -329,7 +329,8 @@ def make() -> ModuleType:
 
 
 TABLES = (
-    "share-kept", "atoms", "false-kl", "noise", "verdicts", "unseen", "directions", "flights",
+    "share-kept", "atoms", "false-kl", "noise", "verdicts", "unseen", "many-levels", "floods",
+    "real-halves", "directions", "flights",
     "year-rules", "year-worst", "year-missed", "year-false",
 )  # fmt: skip
 

@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import kl_drift as kd
+from kl_drift.counts.bins import NumericBins
+from kl_drift.counts.histogram import Histogram
+from kl_drift.judging.measurement import measure_noise
+from kl_drift.statistics.inference import kl_interval
 from kl_drift.statistics.noise import noise_floor, noise_mean
+from kl_drift.statistics.samples import merge_cells
 from kl_drift.statistics.smoothing import smooth_reference
 
 if TYPE_CHECKING:
@@ -350,7 +355,7 @@ def _levels(*, users: int, new: float) -> tuple[kd.Profile, kd.Profile]:
     weights = 1.0 / np.arange(1, users + 1)
     names = generator.choice(users, size=(2, ROWS), p=weights / weights.sum()).astype("U6")
     names[1, : round(new * ROWS)] = "new"
-    reference = kd.fit({"level": names[0]})
+    reference = kd.fit({"level": names[0]}, columns=["level"])
     return kd.scan({"level": names[1]}, like=reference), reference
 
 
@@ -375,6 +380,116 @@ def _merged_kl(current: kd.Profile, reference: kd.Profile) -> float:
 def unseen_table() -> str:
     rows = ([name, f"{same:.4f}", f"{new:.4f}"] for name, (same, new) in unseen().items())
     return table(["KL of", "100,000 users, no drift", "200 products, 2 % of rows new"], rows)
+
+
+# Do levels that come and go alarm where nothing drifts?
+
+
+WORLDS = {
+    "100,000 users, all alike": (np.ones(100_000), 1_000, 1_000, 0.0),
+    "5,000 users, all alike": (np.ones(5_000), 1_000, 10_000, 0.0),
+    "5,000 levels by rank": (1.0 / np.arange(1, 5_001), 1_000, 1_000, 0.0),
+    "the same, a larger reference": (1.0 / np.arange(1, 5_001), 100_000, 10_000, 0.0),
+    "the same, 10 % of rows new": (1.0 / np.arange(1, 5_001), 100_000, 10_000, 0.1),
+}
+
+
+@cache
+def many_levels(repetitions: int = 20) -> dict[str, list[kd.ColumnReport]]:
+    """Return what is found of samples of many levels, by how common these are."""
+    generator = np.random.default_rng(SEED)
+    found: dict[str, list[kd.ColumnReport]] = {}
+    for name, (weights, then, now, new) in WORLDS.items():
+        truth = weights / weights.sum()
+        for _ in range(repetitions):
+            names = [
+                generator.choice(len(truth), rows, p=truth).astype("U6") for rows in (then, now)
+            ]
+            names[1][: round(new * now)] = "new"
+            reference = kd.fit({"level": names[0]}, columns=["level"])
+            column = kd.compare({"level": names[1]}, reference)["level"]
+            found.setdefault(name, []).append(column)
+    return found
+
+
+def many_levels_table() -> str:
+    rows = (
+        [
+            name,
+            f"{WORLDS[name][1]:,}",
+            f"{WORLDS[name][2]:,}",
+            f"{np.mean([each.kl for each in columns]):.4f}",
+            f"{np.mean([each.expected_new_share for each in columns]):.1%}",
+            f"{np.mean([each.new_share for each in columns]):.1%}",
+            f"{np.mean([each.interval[0] > 0.02 for each in columns]):.0%}",
+            f"{np.mean([each.detected for each in columns]):.0%}",
+        ]
+        for name, columns in many_levels().items()
+    )
+    header = [
+        "levels", "reference rows", "current rows", "mean KL", "new levels expected", "found",
+        "lower limit > 0.02", "certain",
+    ]  # fmt: skip
+    return table(header, rows).replace("%", " %")
+
+
+# Is a flood of a new value found behind a large reference?
+
+
+FLOODS = ((1_000_000, 10_000, 0.02), (1_000_000, 1_000, 0.05), (1_000_000, 10_000, 0.0))
+
+
+@cache
+def floods(repetitions: int = 200) -> dict[tuple[int, int, float], tuple[float, float]]:
+    """Return how often the lower limit exceeds 0.05: of merged cells alone, and as it is."""
+    generator = np.random.default_rng(SEED)
+    bins = NumericBins(domain="float", edges=tuple(float(edge) for edge in range(20)))
+    truth = np.array([0.0, *[1 / 19] * 19, 0.0, 0.0, 0.0])
+    found = {}
+    for then, now, share in FLOODS:
+        limits = []
+        for _ in range(repetitions):
+            reference = generator.multinomial(then, truth)
+            current = generator.multinomial(now - round(now * share), truth)
+            current[0] += round(now * share)
+            merged = kl_interval(*merge_cells(current, reference), confidence=0.975)[0]
+            sides = (
+                Histogram(bins=bins, counts=tuple(side.tolist())) for side in (current, reference)
+            )
+            limits.append((merged, measure_noise(*sides, threshold=0.02).interval[0]))
+        found[then, now, share] = tuple(np.mean(np.array(limits) > 0.05, axis=0))
+    return found
+
+
+def floods_table() -> str:
+    rows = (
+        [f"{share:.0%} of {now:,} rows", f"{then:,}", *(f"{each:.0%}" for each in found)]
+        for (then, now, share), found in floods().items()
+    )
+    header = [
+        "where the reference has none", "reference rows", "merged limit > 0.05",
+        "lower limit > 0.05",
+    ]  # fmt: skip
+    return table(header, rows).replace("%", " %")
+
+
+# Is anything drift in random halves of real data?
+
+
+def real_halves_table() -> str:
+    found = json.loads((HERE / "real_halves.json").read_text(encoding="utf-8"))
+    header = ["rows on each side", "tables", "columns", *map(str, kd.Status), "10 % new: drift"]
+    rows = (
+        [
+            f"{each['rows']:,}",
+            each["tables"],
+            f"{each['columns']:,}",
+            *(f"{each[str(status)]:,}" for status in kd.Status),
+            f"{each['found']:,} of {each['new']:,}",
+        ]
+        for each in found
+    )
+    return table(header, rows)
 
 
 # What does each direction see?
@@ -635,6 +750,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "noise": noise_table,
     "verdicts": verdicts_table,
     "unseen": unseen_table,
+    "many-levels": many_levels_table,
+    "floods": floods_table,
+    "real-halves": real_halves_table,
     "directions": directions_table,
     "flights": delays_table,
     "year-rules": year_rules_table,
