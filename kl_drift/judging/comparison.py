@@ -127,6 +127,7 @@ def compare_profiles(
         columns=tuple(sorted(judged, key=_worst_first)),
         unjudged=tuple(unjudged),
         bins_digest=reference.bins_digest,
+        smoothing=str(smoothing),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         created_by=__version__,
     )
@@ -349,7 +350,7 @@ def _judge(
         evidence = replace(evidence, **memory.of(name, each.current.rows))
         verdict = decide(name, evidence, policy)
         yield replace(
-            _column_report(name, each, verdict),
+            _column_report(name, each, verdict, policy.of(name)),
             detected=detected,
             p_adjusted=above.get(name),
             history_limit=evidence.history_limit,
@@ -387,7 +388,7 @@ def _evidence(each: _Compared) -> Evidence:
     )
 
 
-def _column_report(name: str, each: _Compared, verdict: Verdict) -> ColumnReport:
+def _column_report(name: str, each: _Compared, verdict: Verdict, limits: Policy) -> ColumnReport:
     sides = each.current_column, each.reference_column
     current, reference = each.current, each.reference
     unseen = sorted(each.current_column.unseen.items(), key=lambda item: (-item[1], item[0]))
@@ -397,6 +398,8 @@ def _column_report(name: str, each: _Compared, verdict: Verdict) -> ColumnReport
         type=each.current_column.type,
         reference_type=each.reference_column.type,
         bins=_kind_of(reference.bins),
+        confidence=limits.confidence,
+        ordered=reference.bins.ordered,
         current_rows=current.rows,
         reference_rows=reference.rows,
         current_nulls=_share(current.nulls, current.rows),

@@ -47,6 +47,7 @@ def report_from_dict(document: Mapping[str, Any]) -> Report:
         unjudged=tuple(map(_unjudged, document["unjudged"])),
         bins_digest=document["bins_digest"],
         quiet=document.get("quiet", {}),
+        smoothing=document.get("smoothing", ""),
         created=document["written"]["at"],
         created_by=document["written"]["by"],
     )
@@ -55,7 +56,9 @@ def report_from_dict(document: Mapping[str, Any]) -> Report:
 def column_from_dict(plain: Mapping[str, Any]) -> ColumnReport:
     """Rebuild what a report says of one column; what is missing has its default."""
     made: dict[str, Any] = {"verdict": _verdict(plain["verdict"])}
-    if not plain["finding"]:
+    if plain["finding"] == "nulls moved":
+        made["kl_null"] = _number(plain.get("kl_null"))
+    elif plain.get("entropy") is not None:  # without rows nothing is measured
         made |= {name: _number(plain.get(name)) for name in _MAYBE_INFINITE}
         if plain.get("bins") == "pair":
             made["kl_dependence"] = _number(plain.get("kl_dependence"))

@@ -142,6 +142,10 @@ class ColumnReport:
         The estimate of KL without the bias that noise gives it; may be slightly negative.
     interval : (float, float) or None
         Confidence limits of KL.
+    confidence : float or None
+        What they are stated for.
+    ordered : bool or None
+        Whether neighbouring cells belong together: such are merged before the lower limit is taken.
     noise_floor : float or None
         KL that samples of these sizes reach once in a thousand if nothing drifts.
     design_effect : float
@@ -204,6 +208,8 @@ class ColumnReport:
     cross_entropy: float | None = None
     kl_debiased: float | None = None
     interval: tuple[float, float] | None = None
+    confidence: float | None = None
+    ordered: bool | None = None
     noise_floor: float | None = None
     design_effect: float = 1.0
     p_value: float | None = None
@@ -323,6 +329,8 @@ class Report:
     quiet : mapping of str to str
         Columns about which nobody is to be alerted, each with the day on which it is heard again;
         under the empty name all of them. It changes no verdict.
+    smoothing : str
+        How counts became probabilities, as a plan writes it; empty in reports of version 1.
     created, created_by : str
         When (UTC, ISO 8601) and by which kl-drift.
     """
@@ -333,6 +341,7 @@ class Report:
     unjudged: tuple[Unjudged, ...] = ()
     bins_digest: str = ""
     quiet: Mapping[str, str] = field(default_factory=dict)
+    smoothing: str = ""
     created: str = ""
     created_by: str = ""
 
@@ -381,6 +390,7 @@ class Report:
             "unjudged": [plain(column) for column in self.unjudged],
             "bins_digest": self.bins_digest,
             "quiet": dict(self.quiet),
+            "smoothing": self.smoothing,
         }
 
     def to_pandas(self) -> pd.DataFrame:
