@@ -399,6 +399,7 @@ def _column_report(name: str, each: _Compared, verdict: Verdict, limits: Policy)
         reference_type=each.reference_column.type,
         bins=_kind_of(reference.bins),
         confidence=limits.confidence,
+        design_effect=limits.design_effect,
         ordered=reference.bins.ordered,
         current_rows=current.rows,
         reference_rows=reference.rows,

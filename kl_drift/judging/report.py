@@ -144,6 +144,8 @@ class ColumnReport:
         Confidence limits of KL.
     confidence : float or None
         What they are stated for.
+    design_effect : float or None
+        How many rows carried the information of one independent row.
     ordered : bool or None
         Whether neighbouring cells belong together: such are merged before the lower limit is taken.
     noise_floor : float or None
@@ -209,6 +211,7 @@ class ColumnReport:
     kl_debiased: float | None = None
     interval: tuple[float, float] | None = None
     confidence: float | None = None
+    design_effect: float | None = None
     ordered: bool | None = None
     noise_floor: float | None = None
     design_effect: float = 1.0
