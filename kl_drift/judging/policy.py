@@ -97,7 +97,7 @@ class Policy:
         column is undecided where noise alone reaches the warning limit. ``point``: KL itself is
         compared, whatever the rows, as other tools do.
     confidence : float
-        Of the lower confidence limit.
+        Of the upper confidence limit; the lower one errs half as often (97.5 % for 0.95).
     design_effect : float
         How many rows carry the information of one independent row, where rows come in clusters
         (many per customer); at least so many, where the profiles know their clusters.
