@@ -101,39 +101,38 @@ def test_what_noise_leaves_is_what_the_cells_give(document: Any) -> None:
         current, reference = counts(column)
         allowed = expected(column, current, reference)
         used = (current > 0) | (allowed > 0)
-        sides, effect = (current[used], allowed[used]), {"design_effect": column["design_effect"]}
+        sides = (
+            current[used] / column["design_effect"],
+            allowed[used] / column["reference_design_effect"],
+        )
         merged = merge_cells(*sides, ordered=column["ordered"])
         half = (1 + column["confidence"]) / 2
-        lower = max(
-            kl_interval(*merged, confidence=half, **effect)[0],
-            exact_limit(column, current, reference),
-        )
-        upper = kl_interval(*sides, confidence=column["confidence"], **effect)[1]
+        exact = exact_limit(column, current, reference)
+        lower = max(kl_interval(*merged, confidence=half)[0], exact)
+        upper = kl_interval(*sides, confidence=column["confidence"])[1]
         low, high = column["interval"]
         assert low == pytest.approx(min(lower, column["kl"]), rel=1e-9, abs=1e-15)
         assert high == pytest.approx(max(lower, upper, column["kl"]), rel=1e-9, abs=1e-15)
-        assert column["kl_debiased"] == pytest.approx(debiased_kl(*sides, **effect), rel=1e-9)
-        floor = noise_floor(current.sum(), reference.sum(), used.sum(), **effect)
-        assert column["noise_floor"] == pytest.approx(floor, rel=1e-12)
-        equal = p_value_equal(*sides, ordered=column["ordered"], **effect)
+        assert column["kl_debiased"] == pytest.approx(debiased_kl(*sides), rel=1e-9)
+        floor = noise_floor(sides[0].sum(), sides[1].sum(), used.sum())
+        assert column["noise_floor"] == pytest.approx(floor, rel=1e-9)
+        equal = p_value_equal(*sides, ordered=column["ordered"])
         assert column["p_value"] == pytest.approx(equal, rel=1e-6, abs=1e-300)
 
 
 def exact_limit(column: dict[str, Any], current: Any, reference: Any) -> float:
     """Return the largest two-cell limit, written out anew from its definition."""
-    effect, alpha = column["design_effect"], 1 - column["confidence"]
-    n, m = current.sum() / effect, reference.sum() / effect
+    ours, effect = column["design_effect"], column["reference_design_effect"]
+    n, m, alpha = current.sum() / ours, reference.sum() / effect, 1 - column["confidence"]
     unseen = len(current) - 2 if column["singletons"] is not None else None
     empty = [cell for cell in range(len(current)) if not reference[cell] and cell != unseen]
     once, twice = (int((reference == rows).sum()) for rows in (1, 2))
-    limits = [
-        two_cells(current[empty].sum() / effect, n, 0, m, alpha, good(once, twice, m, effect))
-    ]
+    limits = [two_cells(current[empty].sum() / ours, n, 0, m, alpha, good(once, twice, m, effect))]
     for cell in range(len(current)):
         share, least = alpha / len(current), 0.0
         if cell == unseen:
             share, least = alpha, good(column["singletons"], column["doubletons"], m, effect)
-        rows = current[cell] / effect, n, reference[cell] / effect, m
+        rows = current[cell] / ours, n, reference[cell] / effect, m
         limits.append(two_cells(*rows, share, least))
     return max(limits)
 

@@ -399,7 +399,6 @@ def _column_report(name: str, each: _Compared, verdict: Verdict, limits: Policy)
         reference_type=each.reference_column.type,
         bins=_kind_of(reference.bins),
         confidence=limits.confidence,
-        design_effect=limits.design_effect,
         ordered=reference.bins.ordered,
         current_rows=current.rows,
         reference_rows=reference.rows,
@@ -415,6 +414,7 @@ def _column_report(name: str, each: _Compared, verdict: Verdict, limits: Policy)
         **_new_levels(each),
         beyond=tuple(rows_beyond(*sides, each.effects)),
         design_effect=each.effects.current,
+        reference_design_effect=each.effects.reference,
     )
 
 

@@ -144,15 +144,13 @@ class ColumnReport:
         Confidence limits of KL.
     confidence : float or None
         What they are stated for.
-    design_effect : float or None
-        How many rows carried the information of one independent row.
     ordered : bool or None
         Whether neighbouring cells belong together: such are merged before the lower limit is taken.
     noise_floor : float or None
         KL that samples of these sizes reach once in a thousand if nothing drifts.
-    design_effect : float
-        How many current rows carry the information of one independent row; 1 where nothing says
-        that rows belong together.
+    design_effect, reference_design_effect : float
+        How many rows of either side carry the information of one independent row; 1 where nothing
+        says that rows belong together.
     p_value : float or None
         Of the two distributions being equal.
     p_adjusted : float or None
@@ -211,10 +209,10 @@ class ColumnReport:
     kl_debiased: float | None = None
     interval: tuple[float, float] | None = None
     confidence: float | None = None
-    design_effect: float | None = None
     ordered: bool | None = None
     noise_floor: float | None = None
     design_effect: float = 1.0
+    reference_design_effect: float = 1.0
     p_value: float | None = None
     p_adjusted: float | None = None
     detected: bool = False
