@@ -49,7 +49,8 @@ class Reading:
     def __call__(self, array: pa.Array) -> pa.Array:
         """Return the values to count."""
         if self.presence:
-            return pc.if_else(pc.is_valid(decoded(array)), _THERE, None)
+            there = pa.scalar(0, pa.int8())  # made here: pyarrow loads pandas to make one
+            return pc.if_else(pc.is_valid(decoded(array)), there, None)
         if self.zone:
             array = decoded(array)
             if getattr(array.type, "tz", None) not in (None, self.zone):
@@ -60,7 +61,6 @@ class Reading:
         return pc.subtract(pa.scalar(self.age_from, pa.int64()), moments).cast(pa.duration("us"))
 
 
-_THERE = pa.scalar(0, pa.int8())
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000}
 _NANOSECONDS = 1_000
 _LATEST = 2**62
