@@ -534,3 +534,21 @@ def _delete_nothing(path: Path) -> None:
     """Commit a version in which no file comes or goes."""
     entry = {"commitInfo": {"timestamp": 0, "operation": "DELETE", "operationParameters": {}}}
     (path / "_delta_log" / f"{3:020}.json").write_text(json.dumps(entry))
+
+
+@pytest.mark.parametrize("mode", ["name", "id"])
+def test_a_renamed_column_of_a_delta_table_is_found_in_old_files(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "t"
+    table = rows(0, 300).drop_columns(["p"])
+    write_deltalake(path, table, configuration={"delta.columnMapping.mode": "name"})
+    log = path / "_delta_log"
+    entries = [json.loads(line) for line in (log / f"{0:020}.json").read_text().splitlines()]
+    described = next(entry["metaData"] for entry in entries if "metaData" in entry)
+    schema = json.loads(described["schemaString"])
+    for field in schema["fields"]:
+        field["name"] = {"x": "k", "k": "x"}.get(field["name"], field["name"])
+    described["schemaString"] = json.dumps(schema)
+    described["configuration"]["delta.columnMapping.mode"] = mode
+    (log / f"{1:020}.json").write_text(json.dumps({"metaData": described}))
+    swapped = table.rename_columns(["k", "y", "x", "day"])
+    assert cells(kd.scan(path, like=kd.fit(swapped))) == cells(kd.fit(swapped))
