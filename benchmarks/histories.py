@@ -260,7 +260,7 @@ def rates(rule: str, worlds: Sequence[Past]) -> dict[str, Any]:
 class Effort:
     """How much is drawn."""
 
-    repetitions: int = 10
+    repetitions: int = 5
     columns: int = 100
     worlds: tuple[str, ...] = WORLDS
     incidents: tuple[int, ...] = INCIDENTS

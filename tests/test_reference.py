@@ -304,7 +304,12 @@ def test_until_the_choice_finds_enough_limits_are_those_of_the_fixed_reference(p
         last = check(plan, number)
     assert last.reference.choice == ""
     profiles = [counted(plan, n) for n in range(MIN_SNAPSHOTS)]
-    learned = kd.learn(profiles, kd.fit(plan.reference), budget=plan.calibration.budget(2))
+    learned = kd.learn(
+        profiles,
+        kd.fit(plan.reference),
+        budget=plan.calibration.budget(2),
+        confirm=plan.confirmation,
+    )
     assert last["x"].history_limit == pytest.approx(learned.limit("x", ROWS))
 
 
