@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kl_drift.artefact import load_limits
+from kl_drift.counts.histogram import other_bins
 from kl_drift.counts.profile import Profile
-from kl_drift.errors import BinsMismatchError, UsageError
+from kl_drift.errors import UsageError
 from kl_drift.history.calibration import learn
 from kl_drift.history.choices import Against, choose_reference
 from kl_drift.history.exceedances import Exceedances, find_exceedances
@@ -221,9 +222,10 @@ def refuse_other_limits(
         If they were learned with another smoothing, or other choices of the reference.
     """
     if learned.bins_digest != reference.bins_digest:
-        raise BinsMismatchError(
-            f"these limits were learned over bins {learned.bins_digest[:12]}, the reference has "
-            f"{reference.bins_digest[:12]}; calibrate again with this reference"
+        raise other_bins(
+            ("the history of these limits", learned.bins_digest),
+            ("the reference", reference.bins_digest),
+            remedy="calibrate again with this reference",
         )
     if learned.smoothing != str(method):
         raise UsageError(

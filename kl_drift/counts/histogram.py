@@ -5,6 +5,7 @@ Knows addition. Has never heard of probabilities, columns or files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kl_drift.counts.bins import Bins, PairBins
@@ -50,11 +51,34 @@ class Histogram:
     def __add__(self, other: Histogram) -> Histogram:
         """Add cell by cell; refuse other bins, naming both digests."""
         if self.bins != other.bins:
-            raise BinsMismatchError(
-                f"these histograms have other bins ({self.bins.digest[:12]} and "
-                f"{other.bins.digest[:12]}) and cannot be added; scan both like one reference"
+            raise other_bins(
+                ("one histogram", self.bins.digest),
+                ("the other", other.bins.digest),
+                remedy="scan both like the same reference",
             )
         return Histogram(
             bins=self.bins,
             counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
         )
+
+
+def other_bins(
+    one: tuple[str, str], two: tuple[str, str], *, columns: Sequence[str] = (), remedy: str
+) -> BinsMismatchError:
+    """Return the refusal of two sides that were counted over different bins.
+
+    Parameters
+    ----------
+    one, two : tuple of str and str
+        What a side is called, and the digest of its bins.
+    columns : sequence of str
+        The columns whose bins differ, where they are known; the first five are named.
+    remedy : str
+        What to do.
+    """
+    more = " …" if len(columns) > 5 else ""
+    named = f"; columns that differ: {', '.join(columns[:5])}{more}" if columns else ""
+    return BinsMismatchError(
+        f"{one[0]} was counted over other bins than {two[0]} "
+        f"({one[1][:12]} and {two[1][:12]}{named}); {remedy}"
+    )

@@ -14,8 +14,8 @@ from operator import add
 from typing import Literal, TypeAlias
 
 from kl_drift import canonical
-from kl_drift.counts.bins import Domain, Number, level_hash, number_text
-from kl_drift.counts.histogram import Histogram
+from kl_drift.counts.bins import Bins, Domain, Number, PairBins, level_hash, number_text
+from kl_drift.counts.histogram import Histogram, other_bins
 from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.errors import BinsMismatchError, ColumnNotFoundError, UsageError, did_you_mean
 
@@ -315,7 +315,12 @@ class Profile:
             If the two were counted over different bins; the message names both digests, the
             columns that differ and the remedy.
         """
-        self._refuse_other_bins(other)
+        refuse_other_bins(
+            ("one profile", self),
+            ("the other", other),
+            remedy="scan both like the same reference profile",
+            shared=False,
+        )
         names = sorted(self.columns.keys() | other.columns.keys())
         cluster = _merge_clusters(self.cluster, other.cluster)
         columns = {name: self._joined(other, name) for name in names}
@@ -337,20 +342,41 @@ class Profile:
         except BinsMismatchError as error:
             raise BinsMismatchError(f"column {name!r}: {error}") from error
 
-    def _refuse_other_bins(self, other: Profile) -> None:
-        if self.bins_digest == other.bins_digest:
-            return
-        counted, others = self.counted, other.counted
-        differ = sorted(
-            name
-            for name in counted.keys() | others.keys()
-            if name not in counted or name not in others or counted[name].bins != others[name].bins
+
+def refuse_other_bins(
+    one: tuple[str, Profile], two: tuple[str, Profile], *, remedy: str, shared: bool = True
+) -> None:
+    """Refuse two profiles that were counted over different bins.
+
+    Parameters
+    ----------
+    one, two : tuple of str and Profile
+        What a side is called, and its profile.
+    remedy : str
+        What to do.
+    shared : bool
+        Whether only columns that both counted matter; else a column that one of them did not count
+        differs too.
+
+    Raises
+    ------
+    BinsMismatchError
+        If bins differ; the message names both sides, their digests, the columns and the remedy.
+    """
+    bins, others = _bins(one[1]), _bins(two[1])
+    names = bins.keys() & others.keys() if shared else bins.keys() | others.keys()
+    differ = sorted(name for name in names if bins.get(name) != others.get(name))
+    if differ:
+        raise other_bins(
+            (one[0], one[1].bins_digest),
+            (two[0], two[1].bins_digest),
+            columns=differ,
+            remedy=remedy,
         )
-        raise BinsMismatchError(
-            f"these profiles were counted over different bins ({self.bins_digest[:12]} and "
-            f"{other.bins_digest[:12]}; columns that differ: {', '.join(differ[:5])}"
-            f"{' …' if len(differ) > 5 else ''}); scan both like the same reference profile"
-        )
+
+
+def _bins(profile: Profile) -> dict[str, Bins | PairBins]:
+    return {name: histogram.bins for name, histogram in profile.counted.items()}
 
 
 def _merge_clusters(one: Cluster | None, two: Cluster | None) -> Cluster | None:

@@ -23,8 +23,8 @@ import numpy as np
 
 from kl_drift.artefact import profile_to_dict
 from kl_drift.counts.histogram import Histogram
-from kl_drift.counts.profile import Profile
-from kl_drift.errors import BinsMismatchError, UsageError, did_you_mean
+from kl_drift.counts.profile import Profile, refuse_other_bins
+from kl_drift.errors import UsageError, did_you_mean
 from kl_drift.statistics.scatter import Counts
 
 _DIGEST_PREFIX = 8
@@ -91,7 +91,11 @@ def choose_past(
         If a name to leave out is not in the history.
     """
     for profile in history:
-        _refuse_other_bins(profile, reference)
+        refuse_other_bins(
+            (f"the snapshot {_label(profile) or 'without a name'}", profile),
+            ("the reference", reference),
+            remedy="scan it like this reference",
+        )
     chosen = against or [reference] * len(history)
     by_digest = {
         profile_to_dict(profile)["digest"]: (profile, its)
@@ -136,17 +140,6 @@ def places_meant(history: Sequence[Profile], leave_out: Collection[str]) -> set[
     names = _names(dated)
     meant = set(_meant(dated, names, leave_out))
     return {place for place, name in enumerate(names) if name in meant}
-
-
-def _refuse_other_bins(profile: Profile, reference: Profile) -> None:
-    for name, expected in reference.counted.items():
-        column = profile.columns.get(name)
-        if column and column.histogram and column.histogram.bins != expected.bins:
-            raise BinsMismatchError(
-                f"the snapshot {_label(profile) or 'without a name'} was counted over other bins "
-                f"than the reference (column {name!r}: {column.histogram.bins.digest[:12]} and "
-                f"{expected.bins.digest[:12]}); scan it like this reference"
-            )
 
 
 def _label(profile: Profile) -> str:

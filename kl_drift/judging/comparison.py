@@ -18,7 +18,7 @@ import numpy as np
 from kl_drift.counts.bins import CategoryBins, NumericBins, PairBins
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.kinds import Kind, Uncounted
-from kl_drift.counts.profile import ColumnProfile, Profile
+from kl_drift.counts.profile import ColumnProfile, Profile, refuse_other_bins
 from kl_drift.errors import BinsMismatchError
 from kl_drift.judging.effects import DesignEffects, design_effects
 from kl_drift.judging.extremes import rows_beyond, vanished_levels
@@ -102,6 +102,11 @@ def compare_profiles(
     BinsMismatchError
         If a column was counted over other bins than the reference's.
     """
+    refuse_other_bins(
+        ("the current snapshot", current),
+        ("the reference", reference),
+        remedy="scan the current snapshot like this reference",
+    )
     compared: dict[str, _Compared] = {}
     judged: list[ColumnReport] = []
     unjudged: list[Unjudged] = []
@@ -277,11 +282,6 @@ def _measure(
     current, reference = current_column.histogram, reference_column.histogram
     assert current is not None  # noqa: S101 - narrows the type; the caller has checked
     assert reference is not None  # noqa: S101 - narrows the type; the caller has checked
-    if current.bins != reference.bins:
-        raise BinsMismatchError(
-            f"column {name!r} was counted over bins {current.bins.digest[:12]}, the reference over "
-            f"{reference.bins.digest[:12]}; scan the current snapshot like this reference"
-        )
     found, expected = smooth_histograms(current, reference, smoothing, fitted=fitted)
     shape = reference.bins.shape if isinstance(reference.bins, PairBins) else None
     measured = measure_divergences(found, expected, reference.bins.null_cell, shape)

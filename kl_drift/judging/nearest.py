@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from kl_drift.counts.bins import CategoryBins, PairBins
-from kl_drift.counts.profile import ColumnProfile, Profile
-from kl_drift.errors import BinsMismatchError, UsageError
+from kl_drift.counts.profile import ColumnProfile, Profile, refuse_other_bins
+from kl_drift.errors import UsageError
 from kl_drift.judging.effects import own_effect
 from kl_drift.statistics.checks import Floats
 from kl_drift.statistics.closest import Closest, closest_in_sum
@@ -53,7 +53,11 @@ def closest_profile(
     if not references:
         raise UsageError("closest needs at least one reference, by name")
     for name, reference in references.items():
-        _refuse_other_bins(current, name, reference)
+        refuse_other_bins(
+            (f"reference {name!r}", reference),
+            ("the current snapshot", current),
+            remedy="scan both like the same reference profile",
+        )
     sides = [current, *references.values()]
     columns = [
         name
@@ -70,17 +74,6 @@ def closest_profile(
         },
         confidence=confidence,
     )
-
-
-def _refuse_other_bins(current: Profile, name: str, reference: Profile) -> None:
-    counted, expected = current.counted, reference.counted
-    shared = counted.keys() & expected.keys()
-    differ = [each for each in shared if counted[each].bins != expected[each].bins]
-    if differ:
-        raise BinsMismatchError(
-            f"reference {name!r} was counted over other bins than the current snapshot (column "
-            f"{min(differ)!r}); scan both like the same reference profile"
-        )
 
 
 def _counts(column: ColumnProfile) -> Floats:
