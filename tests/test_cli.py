@@ -197,6 +197,40 @@ def test_what_fails_exits_with_3_and_one_clear_line(arguments: list[str], line: 
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("snapshot", "line"),
+    [
+        ("hdfs://127.0.0.1:1/x", "cannot open 'hdfs://127.0.0.1:1/x': "),
+        (
+            "az://container/x",
+            "cannot open 'az://container/x': kl-drift has no reader for az://; use ",
+        ),
+        ("abfs://container/x", "cannot open 'abfs://container/x': "),
+        ("abfs://account@127.0.0.1:1/c/x", "abfs://127.0.0.1:1/c/x: cannot be listed: "),
+        (
+            "flights.csv",
+            "flights.csv: this is a CSV file; kl-drift reads Parquet: convert it with ",
+        ),
+        (
+            "gone.parquet",
+            "no Parquet files at 'gone.parquet'; expected a file, a folder, a glob or ",
+        ),
+    ],
+)
+def test_a_snapshot_that_cannot_be_read_is_one_line(
+    tmp_path: Path, snapshot: str, line: str
+) -> None:
+    (tmp_path / "flights.csv").write_text("carrier,delay\nAA,1\nUA,2\n", encoding="utf-8")
+    # Azure's library would ask the network and the program `az` for credentials: the environment
+    # alone, which has none, fails at once.
+    alone = {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential", "AZURE_CLIENT_ID": ""}
+    done = run("fit", snapshot, "-o", "x.json", cwd=tmp_path, **alone)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(f"kl-drift: {line}")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "x.json").exists()
+
+
 def test_debug_shows_the_traceback() -> None:
     done = run("--debug", *COMPARE, "nowhere")
     assert done.returncode == 3
