@@ -36,7 +36,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _USER = re.compile(r"[^/]*@|[^/@:]*:(?!\d+(?:/|$))[^@]*@")
 _USER_OF_BUCKET = re.compile(r"[^/]*@|[^/@:]*:[^@]*@")
 _QUERY = re.compile(r"\?(?=[^/?=]+=)")  # any other question mark belongs to a glob
-_SECRET = re.compile(r"(?i)(password|passwd|secret|token|key)[^=&]*=")
+_OPTION = re.compile(r"[^=&]+(?==)")  # its name
+_SECRET = re.compile(r"(?i)password|passwd|secret|token|key")
 _S3 = ("s3", "s3a", "s3n")
 _GS = ("gs", "gcs")
 _ARROW = ("abfs", "abfss", "hdfs", "viewfs", "mock")  # opened by Arrow, from their URI
@@ -55,7 +56,7 @@ _GS_TOKEN_LASTS = timedelta(hours=1)  # as Google's do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Uri:
+class Uri:
     """A URI in pieces; user and query may be secrets."""
 
     scheme: str
@@ -64,7 +65,8 @@ class _Uri:
     query: str
 
     @classmethod
-    def of(cls, location: str) -> _Uri:
+    def of(cls, location: str) -> Uri:
+        """Take a URI to pieces; a text that is none becomes a scheme without a path."""
         scheme, _, rest = location.partition("://")
         scheme = scheme.lower()
         user = (_USER_OF_BUCKET if scheme in _S3 + _GS else _USER).match(rest)
@@ -76,6 +78,21 @@ class _Uri:
             query="".join(query),
         )
 
+    @property
+    def family(self) -> str:
+        """The kind of store: ``s3`` or ``gs``, however it is spelt; of others, the scheme."""
+        return next((names[0] for names in (_S3, _GS) if self.scheme in names), self.scheme)
+
+    @property
+    def is_in_bucket(self) -> bool:
+        """Whether it is a place in an object store of Amazon's or Google's kind."""
+        return self.scheme in _S3 + _GS
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it says no more than a name, a bucket and a key: no password and no options."""
+        return ":" not in self.user + self.path.partition("/")[0] and not self.query
+
 
 def is_uri(location: str) -> bool:
     """Say whether ``location`` is a URI rather than a local path."""
@@ -86,16 +103,21 @@ def redacted(location: str) -> str:
     """Return the location without user, password and query, which may hold secrets."""
     if not is_uri(location):
         return location
-    uri = _Uri.of(location)
+    uri = Uri.of(location)
     return f"{uri.scheme}://{uri.path}"
+
+
+def is_secret(option: str) -> bool:
+    """Say whether an option of a URI, by its name, may hold a password or a key."""
+    return bool(_SECRET.search(option))
 
 
 def holds_password(location: str) -> bool:
     """Say whether a URI names a password or a key: behind its user, or among its options."""
     if not is_uri(location):
         return False
-    uri = _Uri.of(location)
-    return ":" in uri.user or bool(_SECRET.search(uri.query))
+    uri = Uri.of(location)
+    return ":" in uri.user or any(map(is_secret, _OPTION.findall(uri.query)))
 
 
 def place_of(location: str) -> tuple[str, str]:
@@ -111,13 +133,12 @@ def place_of(location: str) -> tuple[str, str]:
     """
     if not is_uri(location):
         return "", os.path.realpath(Path(location).expanduser())
-    uri = _Uri.of(location)
+    uri = Uri.of(location)
     if uri.scheme.startswith("sqlite"):
         return "", os.path.realpath(uri.path.removeprefix("/"))
     if uri.scheme == "file":
         return "", os.path.realpath(_local_path(location))
-    family = next((names[0] for names in (_S3, _GS) if uri.scheme in names), uri.scheme)
-    return family, uri.path.rstrip("/")
+    return uri.family, uri.path.rstrip("/")
 
 
 def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple[Any, str]:
@@ -162,7 +183,7 @@ def filesystem(location: str, options: Mapping[str, str] | None = None) -> tuple
 def _opened(location: str, options: dict[str, str]) -> tuple[fs.FileSystem, str]:
     from pyarrow import fs
 
-    uri = _Uri.of(location) if is_uri(location) else None
+    uri = Uri.of(location) if is_uri(location) else None
     if uri and uri.scheme in _S3:
         return _s3(uri, _s3_options_in(uri) | options), uri.path.rstrip("/")
     if uri and uri.scheme in _GS:
@@ -187,7 +208,7 @@ def _opened(location: str, options: dict[str, str]) -> tuple[fs.FileSystem, str]
 
 def _without_secrets(error: Exception, location: str, options: Mapping[str, str]) -> str:
     """Return what the error says, or only its kind where it may repeat a secret."""
-    uri, said = _Uri.of(location), str(error)
+    uri, said = Uri.of(location), str(error)
     leaks = uri.user or uri.query or any(value in said for value in options.values() if value)
     return type(error).__name__ if leaks else said
 
@@ -203,7 +224,7 @@ def _endpoint_of_environment() -> str:
     return next((os.environ[name] for name in _ENDPOINT_VARIABLES if os.environ.get(name)), "")
 
 
-def _s3(uri: _Uri, options: dict[str, str]) -> fs.FileSystem:
+def _s3(uri: Uri, options: dict[str, str]) -> fs.FileSystem:
     from pyarrow import fs
 
     _refuse_unknown(options, _S3_OPTIONS, uri.scheme)
@@ -257,7 +278,7 @@ def _value(key: str, text: str) -> object:
     return text
 
 
-def _s3_options_in(uri: _Uri) -> dict[str, str]:
+def _s3_options_in(uri: Uri) -> dict[str, str]:
     """Return the options that the URI itself carries, as Arrow reads them."""
     stated = dict(parse_qsl(uri.query))
     user, colon, password = uri.user.partition(":")
@@ -266,7 +287,7 @@ def _s3_options_in(uri: _Uri) -> dict[str, str]:
     return stated
 
 
-def _gs_options_in(uri: _Uri) -> dict[str, str]:
+def _gs_options_in(uri: Uri) -> dict[str, str]:
     stated = dict(parse_qsl(uri.query))
     return stated | ({"anonymous": "true"} if uri.user == "anonymous" else {})
 

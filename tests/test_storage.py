@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from pyarrow import fs
 
 from kl_drift.errors import KLDriftError, SnapshotUnreadableError, UsageError
-from kl_drift.storage import filesystem, is_uri, read_bytes, redacted, write_bytes
+from kl_drift.storage import (
+    filesystem,
+    holds_password,
+    is_uri,
+    read_bytes,
+    redacted,
+    write_bytes,
+)
 
 KEYS = {"access_key": "AKIA", "secret_key": "s3cr3t", "region": "eu-west-1"}
 
@@ -62,6 +69,22 @@ def test_what_a_uri_is(location: str, is_one: bool) -> None:
 )
 def test_a_location_is_shown_without_secrets(location: str, shown: str) -> None:
     assert redacted(location) == shown
+
+
+@pytest.mark.parametrize(
+    ("location", "does"),
+    [
+        ("s3://own@bucket/x", False),
+        ("s3://AKIA:s3/cr3t@bucket/x", True),
+        ("s3://bucket/x?region=eu&Secret_Key=s3cr3t", True),
+        ("s3://bucket/x?region=token", False),
+        ("postgresql://kl@host:5432/db?require_auth=password", False),
+        ("postgresql://kl@host/db?sslpassword=s3cr3t", True),
+        ("token=x", False),
+    ],
+)
+def test_which_uri_holds_a_password(location: str, does: bool) -> None:
+    assert holds_password(location) is does
 
 
 @given(

@@ -8,7 +8,6 @@ which never shows them, and nowhere else.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kl_drift.errors import MissingExtraError, UsageError
+from kl_drift.storage import Uri, is_uri
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-_QUERY = re.compile(r"\?[^/?=]+=")
-_S3 = ("s3", "s3a", "s3n")
-_GS = ("gs", "gcs")
 _GS_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _FIELDS = ("path", "where", "label", "as_of", "options")
 
@@ -42,33 +39,32 @@ def located(location: str, conn_id: str | None = None) -> tuple[str, dict[str, s
     UsageError
         If the URI holds credentials, or the connection cannot be used for it.
     """
-    scheme, user, path = _parts(location)
-    if not scheme:
+    uri = _in_bucket(location)
+    if uri is None:
         return location, {}
-    conn_id = user or conn_id
-    return f"{scheme}://{path}", _options(scheme, conn_id) if conn_id else {}
+    conn_id = uri.user or conn_id
+    return f"{uri.scheme}://{uri.path}", _options(uri, conn_id) if conn_id else {}
 
 
 def with_connection(location: str, conn_id: str | None) -> str:
     """Return a location that names its connection, so that other tasks need not be told."""
-    scheme, user, path = _parts(location)
-    conn_id = user or conn_id
-    return f"{scheme}://{conn_id}@{path}" if scheme and conn_id else location
+    uri = _in_bucket(location)
+    conn_id = (uri and uri.user) or conn_id
+    return f"{uri.scheme}://{conn_id}@{uri.path}" if uri and conn_id else location
 
 
-def _parts(location: str) -> tuple[str, str, str]:
-    """Return scheme, connection and path of a URI in an object store; of others, no scheme."""
-    scheme, _, rest = location.partition("://")
-    scheme = scheme.lower()
-    if scheme not in _S3 + _GS or scheme == location:
-        return "", "", location
-    user, _, path = rest.rpartition("@") if "@" in rest.partition("/")[0] else ("", "", rest)
-    if ":" in user or ":" in path.partition("/")[0] or _QUERY.search(path):
+def _in_bucket(location: str) -> Uri | None:
+    """Return a URI in an object store, whose user is a connection; ``None`` for other locations."""
+    uri = Uri.of(location)
+    if not (is_uri(location) and uri.is_in_bucket):
+        return None
+    if not uri.is_bare:
         raise UsageError(
-            f"a {scheme}:// location holds credentials or options, which Airflow's logs and pages "
-            f"would show; put them into a connection and write  {scheme}://CONNECTION@bucket/key"
+            f"a {uri.scheme}:// location holds credentials or options, which Airflow's logs and "
+            "pages would show; put them into a connection and write  "
+            f"{uri.scheme}://CONNECTION@bucket/key"
         )
-    return scheme, user, path
+    return uri
 
 
 def connection(conn_id: str) -> Connection:
@@ -79,8 +75,8 @@ def connection(conn_id: str) -> Connection:
     return found
 
 
-def _options(scheme: str, conn_id: str) -> dict[str, str]:
-    read = _s3 if scheme in _S3 else _gs
+def _options(uri: Uri, conn_id: str) -> dict[str, str]:
+    read = _s3 if uri.family == "s3" else _gs
     stated = read(connection(conn_id))
     return {key: str(value) for key, value in stated.items() if value}
 

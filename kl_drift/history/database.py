@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kl_drift.errors import HistoryError, HistoryTooNewError, MissingExtraError, UsageError
-from kl_drift.storage import is_uri
+from kl_drift.storage import is_secret, is_uri
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, CursorResult, Engine
@@ -273,7 +273,8 @@ def _arguments(dialect: _Dialect, timeout: float) -> dict[str, object]:
 def _cause(error: Exception, url: URL) -> str:
     """Say in one line what the database complained of, without a password that it may repeat."""
     text = " ".join(str(getattr(error, "orig", None) or error).split())
-    for secret in (url.password, url.query.get("password"), url.query.get("sslpassword")):
+    options = (value for key, value in url.query.items() if is_secret(key))
+    for secret in (url.password, *options):
         if isinstance(secret, str) and secret:
             text = text.replace(secret, "***")
     return text

@@ -124,9 +124,11 @@ def test_a_location_names_its_connection_and_holds_no_credentials() -> None:
     assert located("s3://bucket/a@b") == ("s3://bucket/a@b", {})
     assert with_connection("s3://bucket/x.json", "lake") == "s3://lake@bucket/x.json"
     assert with_connection("s3://own@bucket/x.json", "lake") == "s3://own@bucket/x.json"
+    assert with_connection("s3://own@bucket/a@b", "lake") == "s3://own@bucket/a@b"
     assert with_connection("/data/x.json", "lake") == "/data/x.json"
     for leaky in (
         f"s3://AKIA:{SECRET}@bucket/x", "s3://bucket/x?secret_key=hush", "gs://u:hush@bucket/x",
+        "s3://u:hu/hush@bucket/x", "s3://bucket:hush/x", "s3://own@bucket/x?anything=hush",
     ):  # fmt: skip
         with pytest.raises(UsageError, match="holds credentials or options") as caught:
             located(leaky)
