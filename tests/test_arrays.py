@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from kl_drift.counts.arrays import (
@@ -22,6 +22,7 @@ from kl_drift.counts.arrays import (
     TEMPORAL,
     decoded,
     family_of,
+    float_level,
     hours_and_weekdays,
     level_dictionary,
     numbers,
@@ -339,6 +340,21 @@ def test_the_level_of_a_float_does_not_depend_on_its_width() -> None:
     assert level_dictionary(pa.array(wide), "float").to_pylist() == text
     narrow = pa.array(np.array([0.3, 2.5, 1e10, -0.7], "f4"))
     assert level_dictionary(narrow, "float").to_pylist() == ["0.3", "2.5", "1e+10", "-0.7"]
+
+
+@given(st.floats(-(2.0**53), 2.0**53).filter(lambda number: not number.is_integer()))
+@example(33_972_150.5)  # 32 bits hold the whole number 33972152 of it
+@example(-16_777_217.5)
+@example(0.999_999_999)
+@settings(deadline=None)
+def test_the_level_of_a_fraction_is_that_of_what_32_bits_hold_of_it(number) -> None:
+    narrow = np.float32(number)
+    assume(abs(narrow) >= np.finfo("f4").tiny)
+    [level] = level_dictionary(pa.array([number]), "float").to_pylist()
+    assert level_dictionary(pa.array([narrow]), "float").to_pylist() == [level]
+    assert level_dictionary(pa.array([float(narrow)]), "float").to_pylist() == [level]
+    assert np.float32(level) == narrow
+    assert float_level(level) == level
 
 
 def not_utf8(kind=None):

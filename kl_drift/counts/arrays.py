@@ -254,8 +254,12 @@ def _float_text(levels: pa.Array) -> pa.Array:
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)
     fits = np.isfinite(narrow) & (np.abs(narrow) >= np.finfo(np.float32).tiny)
-    rounded = from_numpy(fits & (values != np.rint(values)))
-    text = pc.if_else(rounded, from_numpy(narrow).cast(LEVEL_TEXT), wide.cast(LEVEL_TEXT))
+    rounded = fits & (values != np.rint(values))
+    # What 32 bits hold of 33972150.5 is the whole number 33972152, and is written as such.
+    fractional = rounded & (narrow != np.rint(narrow))
+    held = pc.if_else(from_numpy(rounded), from_numpy(narrow.astype(np.float64)), wide)
+    short = from_numpy(narrow).cast(LEVEL_TEXT)
+    text = pc.if_else(from_numpy(fractional), short, held.cast(LEVEL_TEXT))
     return pc.replace_substring_regex(text, "^-0$", "0")
 
 
