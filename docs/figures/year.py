@@ -145,6 +145,7 @@ class Record:
             [self.year.profiles[each] for each in days],
             fixed,
             budget=plan.calibration.budget(len(fixed.counted)),
+            confirm=plan.confirmation,
             against=[self.window(each) for each in days] if moving else None,
             choice=str(plan.choice) if moving else "",
         )
