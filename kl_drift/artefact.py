@@ -34,7 +34,7 @@ from kl_drift.judging import loading
 from kl_drift.judging.limits import LearnedLimits
 from kl_drift.judging.report import Report
 from kl_drift.storage import read_bytes, redacted, write_bytes
-from kl_drift.upgrade import upgrade_profile, upgrade_report
+from kl_drift.upgrade import upgrade_limits, upgrade_profile, upgrade_report
 
 Kind: TypeAlias = Literal["profile", "report", "limits"]
 
@@ -242,7 +242,7 @@ def report_from_dict(document: Mapping[str, Any]) -> Report:
 def load_limits(
     path: str | PathLike[str], options: Mapping[str, str] | None = None
 ) -> LearnedLimits:
-    """Read saved limits.
+    """Read saved limits, of any version ever written.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def load_limits(
     location = fspath(path)
     document = _read(location, "limits", options)
     try:
-        return LearnedLimits.from_dict(document)
+        return LearnedLimits.from_dict(upgrade_limits(document))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactCorruptError(
             f"{redacted(location)}: not whole limits ({error}); calibrate again"

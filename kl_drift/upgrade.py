@@ -1,7 +1,8 @@
 """Documents of older versions become documents of today's: the one place that reads old sentences.
 
 Version 1 of profiles and reports kept in a sentence why a column was not counted, and what had been
-compared with what. Nothing else in kl-drift looks at a sentence.
+compared with what; that of limits, why nothing was learned. Nothing else in kl-drift looks at a
+sentence.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kl_drift.counts.kinds import Kind
+from kl_drift.judging.unlearned import WhyNot
 
 _KINDS: Mapping[str, Kind] = {
     r"not selected": Kind.NOT_SELECTED,
@@ -28,6 +30,17 @@ _KINDS: Mapping[str, Kind] = {
     r"not in the reference": Kind.NEW,
 }
 """How the sentences of version 1 began that said why a column is not counted."""
+
+_UNLEARNED: Mapping[str, WhyNot] = {
+    r"counted in (?P<snapshots>\d+) snapshots of the history, (?P<needed>\d+) are needed": (
+        WhyNot.TOO_FEW
+    ),
+    r"left out on request": WhyNot.ON_REQUEST,
+    r"it has no rows": WhyNot.NO_ROWS,
+    r"it is the reference": WhyNot.REFERENCE,
+    r"too few snapshots before it to be compared with": WhyNot.NOTHING_BEFORE,
+}
+"""The sentences of version 1 that said why nothing was learned."""
 
 _NUMBER = r"(\d[\d.e+-]*|inf)"
 _NUMBERS: Mapping[str, str] = {
@@ -76,6 +89,33 @@ def upgrade_report(document: Mapping[str, Any]) -> Mapping[str, Any]:
         "columns": [_column(column) for column in document["columns"]],
         "unjudged": [_with_why(column) for column in document["unjudged"]],
     }
+
+
+def upgrade_limits(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the document of limits in its newest version.
+
+    A sentence that no known version wrote is kept as it is.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError
+        If the document holds no limits.
+    """
+    if document["version"] > 1:
+        return document
+    kept = {
+        key: {name: _unlearned(said) for name, said in document[key].items()}
+        for key in ("unlearned", "left_out")
+    }
+    return {**document, **kept, "version": 2}
+
+
+def _unlearned(said: str) -> dict[str, Any]:
+    for sentence, kind in _UNLEARNED.items():
+        if found := re.fullmatch(sentence, said):
+            numbers = {name: int(number) for name, number in found.groupdict().items()}
+            return {"kind": str(kind), **numbers}
+    return {"kind": str(WhyNot.OTHER), "said": said}
 
 
 def _with_why(column: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from kl_drift.history.trend import ewma_trend
 from kl_drift.judging.comparison import compare_profiles
 from kl_drift.judging.limits import Budget, ColumnLimits, LearnedLimits, LimitPoint
 from kl_drift.judging.policy import Policy
+from kl_drift.judging.unlearned import Unlearned, WhyNot
 from kl_drift.statistics.ordinary import fit_ordinary, fit_without_each, studentised
 from kl_drift.statistics.scatter import jointly_off, tail_level, thin
 from kl_drift.statistics.smoothing import Smoothing, parse_smoothing
@@ -185,7 +186,7 @@ def test_a_source_that_is_named_alike_is_not_inside() -> None:
 def test_a_snapshot_that_is_the_reference_says_nothing() -> None:
     history = days(20)
     limits = learn(history, history[3], budget=OFTEN)
-    assert limits.left_out == {"2013-01-04": "it is the reference"}
+    assert limits.left_out == {"2013-01-04": Unlearned(kind=WhyNot.REFERENCE)}
     divergences = [reported(h, history[3], "level") for h in history if h is not history[3]]
     assert limits.limit("level", 4_000) == pytest.approx(by_hand(divergences, 0.01), rel=1e-9)
 
@@ -258,7 +259,7 @@ def test_fewer_than_fourteen_snapshots_set_no_limit() -> None:
     limits = learn(days(13), merge(days(13)))
     assert limits.columns == {}
     assert limits.limit("number", 4_000) is None
-    reason = "counted in 13 snapshots of the history, 14 are needed"
+    reason = Unlearned(kind=WhyNot.TOO_FEW, snapshots=13, needed=14)
     assert limits.unlearned == {"level": reason, "number": reason}
 
 
@@ -307,7 +308,7 @@ def test_incidents_leave_the_history(by) -> None:
     reference = days(1, seed=8)[0]
     every = learn(history, reference)
     normal = learn(history, reference, leave_out=[names[by]])
-    assert normal.left_out["2013-01-20"] == "left out on request"
+    assert normal.left_out["2013-01-20"] == Unlearned(kind=WhyNot.ON_REQUEST)
     assert normal.columns == learn(history[:19], reference).columns
     assert every.odd["2013-01-20"].keys() == {"number"}
     assert normal.limit("number", 4_000) == pytest.approx(every.limit("number", 4_000), rel=0.05)
@@ -336,7 +337,7 @@ def test_a_snapshot_without_rows_says_nothing() -> None:
     empty = profile("empty", {"number": (NUMBERS, [0] * 20), "level": (LEVELS, [0] * 6)})
     history = days(14)
     limits = learn([*history, empty], merge(history))
-    assert limits.left_out == {"empty": "it has no rows"}
+    assert limits.left_out == {"empty": Unlearned(kind=WhyNot.NO_ROWS)}
     assert limits.columns == learn(history, merge(history)).columns
 
 

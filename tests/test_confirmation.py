@@ -25,6 +25,7 @@ from kl_drift.judging.confirmation import ALONE, IN_A_ROW, Confirmation
 from kl_drift.judging.limits import CEILING
 from kl_drift.judging.policy import Evidence, Policy, Status, Verdict, decide
 from kl_drift.judging.report import ColumnReport, Report, Side
+from kl_drift.judging.unlearned import Unlearned, WhyNot
 from kl_drift.render import words
 from kl_drift.statistics.runs import (
     confirmed,
@@ -305,4 +306,4 @@ def test_a_column_whose_incident_leaves_too_little_has_no_limit(plan: kd.Plan) -
     digests = [profile_to_dict(each)["digest"] for each in past[-3:]]
     learned = learn(past, reference, open_incidents={"x": digests})
     assert set(learned.columns) == {"y"}
-    assert learned.unlearned["x"] == "its open incident leaves 13 snapshots, 14 are needed"
+    assert learned.unlearned["x"] == Unlearned(kind=WhyNot.OPEN_INCIDENT, snapshots=13, needed=14)

@@ -27,7 +27,11 @@ from kl_drift.artefact import (
 )
 from kl_drift.counts.bins import Domain, LevelDomain
 from kl_drift.errors import ArtefactTooNewError
+from kl_drift.judging.limits import LearnedLimits
+from kl_drift.judging.unlearned import Unlearned, WhyNot
+from kl_drift.render import words
 from kl_drift.render.terminal import to_text
+from kl_drift.upgrade import upgrade_limits
 
 GOLDEN = Path(make_golden.__file__).parent
 PROFILES = sorted(GOLDEN.glob("profile-*.json"))
@@ -105,6 +109,23 @@ def test_golden_limits_say_what_they_said_when_they_were_written(path: Path) -> 
         for name, column in document[kind].items():
             for point in column["points"] if document["version"] > 1 else column:
                 assert read_back[name].limit(point["rows"]) == pytest.approx(point["limit"])
+
+
+def test_limits_of_version_1_say_why_nothing_was_learned() -> None:
+    document, loaded = read(LIMITS[0]), load_limits(LIMITS[0])
+    assert loaded.unlearned["level"] == Unlearned(kind=WhyNot.TOO_FEW, snapshots=10, needed=14)
+    assert loaded.left_out["2013-01-09"] == Unlearned(kind=WhyNot.ON_REQUEST)
+    for key, found in (("unlearned", loaded.unlearned), ("left_out", loaded.left_out)):
+        assert {name: words.unlearned(why) for name, why in found.items()} == document[key]
+
+
+def test_a_sentence_that_no_version_wrote_is_kept() -> None:
+    said = {"day": "{it} rained\non 3 snapshots"}
+    limits = upgrade_limits({**read(LIMITS[0]), "left_out": said})
+    why = LearnedLimits.from_dict(limits).left_out["day"]
+    assert why == Unlearned(kind=WhyNot.OTHER, said=said["day"])
+    assert words.unlearned(why) == r"{it} rained\non 3 snapshots"
+    assert Unlearned.from_dict(why.to_dict()) == why
 
 
 def test_the_newest_golden_limits_say_what_is_learned_today() -> None:

@@ -20,6 +20,7 @@ from kl_drift.errors import PlanError, UsageError
 from kl_drift.history.choices import ReferenceChoice, choose_reference
 from kl_drift.history.record import History
 from kl_drift.judging.limits import MIN_SNAPSHOTS
+from kl_drift.judging.unlearned import Unlearned, WhyNot
 
 START = date(2013, 2, 1)  # a Friday
 ROWS = 8_000
@@ -292,7 +293,7 @@ def test_limits_are_learned_from_what_snapshots_did_to_their_own_reference(plan)
         confirm=plan.confirmation,
     )
     assert limit == pytest.approx(learned.limit("x", ROWS))
-    assert learned.left_out == {"2013-02-01": "too few snapshots before it to be compared with"}
+    assert learned.left_out == {"2013-02-01": Unlearned(kind=WhyNot.NOTHING_BEFORE)}
     assert last.status is kd.Status.OK
     fixed = kd.learn(profiles, kd.fit(plan.reference), budget=plan.calibration.budget(2))
     assert limit < fixed.limit("x", ROWS) / 5
@@ -338,7 +339,7 @@ def test_who_is_left_out_of_a_calibration_is_no_reference_in_it(plan) -> None:
         for n in range(MIN_SNAPSHOTS + 3)
     ]
     learned, _ = kd.calibrate(plan, past, leave_out=["2013-02-05"])
-    assert learned.left_out["2013-02-05"] == "left out on request"
+    assert learned.left_out["2013-02-05"] == Unlearned(kind=WhyNot.ON_REQUEST)
     assert learned.limit("x", ROWS) < 0.1
     every, _ = kd.calibrate(plan, past)
     assert set(every.odd) == {"2013-02-05", "2013-02-06"}  # the incident, and compared with it

@@ -25,7 +25,8 @@ from kl_drift.artefact import report_from_dict, report_to_dict
 from kl_drift.cli import app
 from kl_drift.counts.kinds import Kind, Uncounted
 from kl_drift.judging.report import ColumnReport, Report
-from kl_drift.render import notice, words
+from kl_drift.judging.unlearned import Unlearned, WhyNot
+from kl_drift.render import limits, notice, words
 from kl_drift.render.html import render_html
 from kl_drift.render.markdown import to_markdown
 from kl_drift.render.terminal import to_text
@@ -85,6 +86,14 @@ def test_every_kind_has_its_words(kind: Kind) -> None:
     said = words.uncounted(why, "timestamp[us]")
     assert said
     assert "{" not in said
+
+
+@pytest.mark.parametrize("kind", WhyNot)
+def test_every_reason_why_nothing_was_learned_has_its_words(kind: WhyNot) -> None:
+    said = words.unlearned(Unlearned(kind=kind, snapshots=1, needed=14, said="it rained"))
+    assert said
+    assert "{" not in said
+    assert "1 snapshots" not in said
 
 
 def test_a_real_but_small_difference_of_numbers_has_its_size_in_sd() -> None:
@@ -179,6 +188,24 @@ def test_other_words_change_no_verdict_no_file_and_no_exit_code(
             reworded(patched, seed)
             assert words.summary(report_of(WAYS["rows"])) != "undecided"
             assert list(outcome(plan, day)) == [code, report, profile, history]
+
+
+def calibrated(plan: Path) -> object:
+    """Return the file of limits learned from 2 snapshots, one of which is the reference."""
+    days, saved = [str(plan.parent / f"{day}.parquet") for day in "ab"], plan.parent / "limits.json"
+    command = ["calibrate", str(plan), *days, "--set", "day=b", "-o", str(saved)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    return without_moments(json.loads(saved.read_text()))
+
+
+def test_other_words_change_no_learned_limits(plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = calibrated(plan)
+    assert isinstance(found, dict)
+    assert [each["kind"] for each in found["left_out"].values()] == ["is the reference"]
+    assert found["unlearned"]["x"] == {"kind": "too few snapshots", "snapshots": 1, "needed": 14}
+    reworded(monkeypatch, 0)
+    monkeypatch.setattr(limits, "unlearned", words.unlearned)
+    assert calibrated(plan) == found
 
 
 def test_what_was_found_in_other_words_is_recorded_once(

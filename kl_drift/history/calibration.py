@@ -24,6 +24,7 @@ from kl_drift.history.straying import Scatter, scatter_of
 from kl_drift.judging.confirmation import ALONE, Confirmation, ConfirmationLike
 from kl_drift.judging.limits import MIN_SNAPSHOTS, Budget, LearnedLimits, LimitPoint
 from kl_drift.judging.seasons import SeasonChoice
+from kl_drift.judging.unlearned import Unlearned, WhyNot
 from kl_drift.statistics.checks import Flags
 from kl_drift.statistics.smoothing import Smoothing, SmoothingLike, parse_smoothing
 from kl_drift.version import __version__
@@ -139,14 +140,14 @@ def _taught(
 
 def _held_back(
     scatter: Scatter, past: Past, open_incidents: Mapping[str, Collection[str]]
-) -> dict[str, str]:
+) -> dict[str, Unlearned]:
     """Say of which columns an open incident leaves too few snapshots to learn from."""
     taught = _taught(scatter, past, open_incidents)
     if taught is None:
         return {}
     left = (taught & ~np.isnan(scatter.kl[:, 0])).sum(axis=1)
     return {
-        name: f"its open incident leaves {count} snapshots, {MIN_SNAPSHOTS} are needed"
+        name: Unlearned(kind=WhyNot.OPEN_INCIDENT, snapshots=count, needed=MIN_SNAPSHOTS)
         for name, count in zip(scatter.names, left.tolist(), strict=True)
         if count < MIN_SNAPSHOTS
     }

@@ -25,6 +25,7 @@ from kl_drift.artefact import profile_to_dict
 from kl_drift.counts.histogram import Histogram
 from kl_drift.counts.profile import Profile, refuse_other_bins
 from kl_drift.errors import UsageError, did_you_mean
+from kl_drift.judging.unlearned import Unlearned, WhyNot
 from kl_drift.statistics.scatter import Counts
 
 _DIGEST_PREFIX = 8
@@ -49,7 +50,7 @@ class Past:
         Whether that is what the bins were fitted on.
     inside : tuple of bool
         Whether that counts the rows of each; see the module.
-    left_out : dict of str to str
+    left_out : dict of str to Unlearned
         The other snapshots, and why they are not learned from.
     """
 
@@ -59,7 +60,7 @@ class Past:
     against: tuple[Profile, ...]
     fitted: tuple[bool, ...]
     inside: tuple[bool, ...]
-    left_out: dict[str, str]
+    left_out: dict[str, Unlearned]
 
 
 def choose_past(
@@ -106,13 +107,16 @@ def choose_past(
     )
     dated = [(digest, profile) for digest, (profile, _) in ordered]
     names = _names(dated)
-    left_out = dict.fromkeys(_meant(dated, names, leave_out), "left out on request")
+    on_request = Unlearned(kind=WhyNot.ON_REQUEST)
+    left_out = dict.fromkeys(_meant(dated, names, leave_out), on_request)
     kept: list[tuple[str, str, Profile, Profile]] = []
     for name, (digest, (profile, its)) in zip(names, ordered, strict=True):
         if name in left_out:
             continue
-        if its is None or (why := _why_not(profile, its)):
-            left_out[name] = why if its else "too few snapshots before it to be compared with"
+        if its is None:
+            left_out[name] = Unlearned(kind=WhyNot.NOTHING_BEFORE)
+        elif why := _why_not(profile, its):
+            left_out[name] = Unlearned(kind=why)
         else:
             kept.append((name, digest, profile, its))
     profiles = tuple(profile for _, _, profile, _ in kept)
@@ -127,11 +131,11 @@ def choose_past(
     )
 
 
-def _why_not(profile: Profile, its: Profile) -> str:
-    """Say why a snapshot teaches nothing; empty where it does."""
+def _why_not(profile: Profile, its: Profile) -> WhyNot | None:
+    """Say why a snapshot teaches nothing; ``None`` where it does."""
     if not profile.rows:
-        return "it has no rows"
-    return "it is the reference" if same_counts(profile, its) else ""
+        return WhyNot.NO_ROWS
+    return WhyNot.REFERENCE if same_counts(profile, its) else None
 
 
 def places_meant(history: Sequence[Profile], leave_out: Collection[str]) -> set[int]:

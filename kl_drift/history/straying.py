@@ -23,6 +23,7 @@ from kl_drift.counts.profile import Profile
 from kl_drift.history.past import Past, histogram_of
 from kl_drift.judging.limits import MIN_SNAPSHOTS
 from kl_drift.judging.measurement import expected_counts
+from kl_drift.judging.unlearned import Unlearned, WhyNot
 from kl_drift.statistics.checks import Flags, Floats
 from kl_drift.statistics.divergence import kl_divergence
 from kl_drift.statistics.scatter import Counts, thin
@@ -74,18 +75,18 @@ class Scatter:
 
 def scatter_of(
     past: Past, reference: Profile, smoothing: Smoothing
-) -> tuple[Scatter, Scatter, dict[str, str]]:
+) -> tuple[Scatter, Scatter, dict[str, Unlearned]]:
     """Return the scatter of KL, that of the null flag's KL, and why columns have none."""
     grid = _grid(past)
     whole: dict[str, Floats] = {}
     nulls: dict[str, Floats] = {}
-    unlearned: dict[str, str] = {}
+    unlearned: dict[str, Unlearned] = {}
     for name in sorted(reference.counted):
         pairs = _pairs(past, name)
         counted = sum(pair is not None for pair in pairs)
         if counted < MIN_SNAPSHOTS:
-            unlearned[name] = (
-                f"counted in {counted} snapshots of the history, {MIN_SNAPSHOTS} are needed"
+            unlearned[name] = Unlearned(
+                kind=WhyNot.TOO_FEW, snapshots=counted, needed=MIN_SNAPSHOTS
             )
             continue
         whole[name], flag = _column(pairs, past, grid, smoothing)

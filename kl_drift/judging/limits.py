@@ -24,6 +24,7 @@ from typing import Any, Literal
 from kl_drift.errors import UsageError
 from kl_drift.judging.confirmation import ALONE, Confirmation
 from kl_drift.judging.seasons import Season, class_of
+from kl_drift.judging.unlearned import Unlearned
 
 MIN_SNAPSHOTS = 14
 """The shortest history that a limit is learned from."""
@@ -271,7 +272,7 @@ class LearnedLimits:
         Of the KL of each column that was learned.
     nulls : mapping of str to ColumnLimits
         Of the KL of its null flag, where the column has nulls.
-    unlearned : mapping of str to str
+    unlearned : mapping of str to Unlearned
         Why the other columns of the reference have no limit.
     budget : Budget
         How often the limits may be exceeded without reason.
@@ -292,7 +293,7 @@ class LearnedLimits:
         How often the limits must be exceeded before it is a drift; they are the lower, the more.
     correlation : float
         How far snapshots resemble those before them, from 0 to 1.
-    left_out : mapping of str to str
+    left_out : mapping of str to Unlearned
         Snapshots of the history that were not learned from, and why.
     created, created_by : str
         When, UTC, ISO 8601, and by which kl-drift. Not part of equality.
@@ -300,7 +301,7 @@ class LearnedLimits:
 
     columns: Mapping[str, ColumnLimits]
     nulls: Mapping[str, ColumnLimits] = field(default_factory=dict)
-    unlearned: Mapping[str, str] = field(default_factory=dict)
+    unlearned: Mapping[str, Unlearned] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
     smoothing: str = "jeffreys"
     bins_digest: str = ""
@@ -310,7 +311,7 @@ class LearnedLimits:
     odd: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confirm: Confirmation = ALONE
     correlation: float = 0.0
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, Unlearned] = field(default_factory=dict)
     created: str = field(default="", compare=False)
     created_by: str = field(default="", compare=False)
 
@@ -338,7 +339,7 @@ class LearnedLimits:
         return {
             "columns": {name: _column_to_dict(each) for name, each in self.columns.items()},
             "nulls": {name: _column_to_dict(each) for name, each in self.nulls.items()},
-            "unlearned": dict(self.unlearned),
+            "unlearned": _reasons_to_dict(self.unlearned),
             "budget": asdict(self.budget),
             "confirm": str(self.confirm),
             "correlation": self.correlation,
@@ -348,7 +349,7 @@ class LearnedLimits:
             "snapshots": list(self.snapshots),
             "suspects": list(self.suspects),
             "odd": {name: dict(columns) for name, columns in self.odd.items()},
-            "left_out": dict(self.left_out),
+            "left_out": _reasons_to_dict(self.left_out),
         }
 
     @classmethod
@@ -364,7 +365,7 @@ class LearnedLimits:
         return cls(
             columns={name: _column(each) for name, each in document["columns"].items()},
             nulls={name: _column(each) for name, each in document["nulls"].items()},
-            unlearned=dict(document["unlearned"]),
+            unlearned=_reasons(document["unlearned"]),
             budget=Budget(**document["budget"]),
             confirm=Confirmation.parse(document.get("confirm", "1 of 1")),
             correlation=document.get("correlation", 0.0),
@@ -374,10 +375,18 @@ class LearnedLimits:
             snapshots=tuple(document["snapshots"]),
             suspects=tuple(document["suspects"]),
             odd={name: dict(columns) for name, columns in document.get("odd", {}).items()},
-            left_out=dict(document["left_out"]),
+            left_out=_reasons(document["left_out"]),
             created=written["at"],
             created_by=written["by"],
         )
+
+
+def _reasons_to_dict(reasons: Mapping[str, Unlearned]) -> dict[str, Any]:
+    return {name: why.to_dict() for name, why in reasons.items()}
+
+
+def _reasons(plain: Mapping[str, Any]) -> dict[str, Unlearned]:
+    return {name: Unlearned.from_dict(why) for name, why in plain.items()}
 
 
 def _column_to_dict(column: ColumnLimits) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Protocol
 from kl_drift.judging.limits import CEILING, ColumnLimits, LearnedLimits
 from kl_drift.judging.seasons import Season
 from kl_drift.render.numbers import nats
-from kl_drift.render.words import printable
+from kl_drift.render.words import printable, unlearned
 
 
 class Said(Protocol):
@@ -55,11 +55,12 @@ def limits_to_text(learned: LearnedLimits, said: Sequence[Said]) -> str:
         lines += [f"  {_phrase(each, learned)}" for each in past if each.exceeds or each.alarms]
         lines.append(f"  {sum(not each.exceeds for each in past)} of {len(past)} are below theirs")
     lines += [
-        f"{printable(name)}: no limit: {reason}"
-        for name, reason in sorted(learned.unlearned.items())
+        f"{printable(name)}: no limit: {unlearned(learned.unlearned[name])}"
+        for name in sorted(learned.unlearned)
     ]
     lines += [
-        f"left out {printable(name)}: {reason}" for name, reason in sorted(learned.left_out.items())
+        f"left out {printable(name)}: {unlearned(learned.left_out[name])}"
+        for name in sorted(learned.left_out)
     ]
     lines += [
         f"{printable(name)} taught nothing about {_columns(columns)}: too far from all other days"

@@ -24,6 +24,7 @@ from kl_drift.judging.report import (
     Report,
     Unjudged,
 )
+from kl_drift.judging.unlearned import Unlearned, WhyNot
 from kl_drift.render.numbers import ABSENT, chance, interval, many, nats, percent
 
 DIRECTION = (
@@ -393,6 +394,23 @@ def uncounted(why: Uncounted, type_name: str) -> str:
         changed=f"{why.column!r} was " if why.column else "",
         reference_type=why.reference_type,
     )
+
+
+_UNLEARNED: Mapping[WhyNot, str] = {
+    WhyNot.TOO_FEW: "counted in {snapshots} of the history, {needed} are needed",
+    WhyNot.OPEN_INCIDENT: "its open incident leaves {snapshots}, {needed} are needed",
+    WhyNot.ON_REQUEST: "left out on request",
+    WhyNot.NO_ROWS: "it has no rows",
+    WhyNot.REFERENCE: "it is the reference",
+    WhyNot.NOTHING_BEFORE: "too few snapshots before it to be compared with",
+    WhyNot.OTHER: "{said}",
+}
+
+
+def unlearned(why: Unlearned) -> str:
+    """Say why a column has no learned limit, or why a snapshot was not learned from."""
+    snapshots, said = many(why.snapshots, "snapshot"), printable(why.said)
+    return _UNLEARNED[why.kind].format(snapshots=snapshots, needed=why.needed, said=said)
 
 
 def parts_of(type_name: str) -> str:
