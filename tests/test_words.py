@@ -191,8 +191,9 @@ def test_other_words_change_no_verdict_no_file_and_no_exit_code(
 
 
 def calibrated(plan: Path) -> object:
-    """Return the file of limits learned from 2 snapshots, one of which is the reference."""
-    days, saved = [str(plan.parent / f"{day}.parquet") for day in "ab"], plan.parent / "limits.json"
+    """Return the file of limits learned from the reference and, 13 times, another snapshot."""
+    days = [str(plan.parent / f"{day}.parquet") for day in "a" + 13 * "b"]
+    saved = plan.parent / "limits.json"
     command = ["calibrate", str(plan), *days, "--set", "day=b", "-o", str(saved)]
     assert CliRunner().invoke(app, command).exit_code == 0
     return without_moments(json.loads(saved.read_text()))

@@ -17,6 +17,7 @@ from kl_drift.judging.policy import (
     Which,
     decide,
     decide_finding,
+    decide_nulls,
 )
 from kl_drift.judging.report import CellChange, ColumnReport, Report, Side
 from kl_drift.render.numbers import nats
@@ -81,6 +82,24 @@ def found(finding: Finding) -> ColumnReport:
     )
 
 
+def nulls_moved(evidence: Evidence) -> ColumnReport:
+    """Return a column whose values are not judged, and whose share of nulls is."""
+    verdict = decide_nulls("nulls moved", evidence, Policy())
+    assert verdict is not None
+    return ColumnReport(
+        name="nulls moved",
+        verdict=verdict,
+        finding="nulls moved",
+        type="string",
+        reference_type="string",
+        current_rows=evidence.current_rows,
+        reference_rows=evidence.reference_rows,
+        current_nulls=0.0625,
+        reference_nulls=0.0125,
+        kl_null=evidence.kl_null,
+    )
+
+
 def ways() -> dict[str, ColumnReport]:
     """Return a column for each way of deciding, and each status that it can give."""
     point, gates = Policy(rule="point"), Policy()
@@ -115,8 +134,9 @@ def ways() -> dict[str, ColumnReport]:
             noisy = replace(KNOWN, noise_floor=0.9)
             decided[f"{statistic} noise"] = (noisy, Policy(statistic=statistic))
     columns = {name: column(name, *each) for name, each in decided.items()}
-    findings = [each for each in get_args(Finding) if each]
-    columns |= {finding: found(finding) for finding in findings}
+    moved = nulls_moved(replace(QUIET, kl=0.0161, kl_null=0.0161, null_lower=0.0143))
+    findings = [each for each in get_args(Finding) if each not in ("", "nulls moved")]
+    columns |= {finding: found(finding) for finding in findings} | {moved.name: moved}
     assert {each.verdict.which for each in columns.values()} == set(get_args(Which))
     return columns
 
