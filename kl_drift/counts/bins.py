@@ -101,6 +101,8 @@ def _last_of(edge: float) -> float:
 
 def _near(value: float) -> Iterator[float]:
     """Yield what may be taken for ``value``: a step changes at powers of two."""
+    if not math.isfinite(value):
+        return
     step = math.ldexp(1.0, math.frexp(value)[1] - _SINGLE_BITS)
     yield from (value + factor * step for factor in (-2, -1, -0.5, 0.5, 1, 2))
     yield float(round(value))

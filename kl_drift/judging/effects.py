@@ -7,6 +7,8 @@ is done with the effects.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import or_
 
 from kl_drift.counts.bins import PairBins
 from kl_drift.counts.profile import ColumnProfile, Profile
@@ -33,11 +35,11 @@ class DesignEffects:
     def __or__(self, other: DesignEffects) -> DesignEffects:
         """Return the larger effects of two columns."""
         return DesignEffects(
-            **{
-                each.name: max(getattr(self, each.name), getattr(other, each.name))
-                for each in fields(self)
-            }
+            **{each: max(getattr(self, each), getattr(other, each)) for each in _EFFECTS}
         )
+
+
+_EFFECTS = tuple(each.name for each in fields(DesignEffects))
 
 
 def design_effects(
@@ -47,14 +49,13 @@ def design_effects(
 
     A side that does not know which of its rows belong together takes the other's effect; where
     neither knows, and wherever the effect that was stated is larger, that one counts. Of two
-    columns together it is the larger of either's.
+    columns together it is the larger of either's, as far as they are counted by themselves, too.
     """
     bins = reference.counted[name].bins
     if isinstance(bins, PairBins):
-        first, second = (
-            design_effects(each, current, reference, stated=stated) for each in bins.columns
-        )
-        return first | second
+        counted = current.counted.keys() & reference.counted.keys() & set(bins.columns)
+        single = (design_effects(each, current, reference, stated=stated) for each in counted)
+        return reduce(or_, single, DesignEffects(**dict.fromkeys(_EFFECTS, stated)))
     sides = current[name], reference[name]
     (values, others), (nulls, other_nulls) = _of_sides(*sides), _of_sides(*sides, null=True)
     return DesignEffects(

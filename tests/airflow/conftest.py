@@ -14,8 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -72,3 +74,14 @@ def airflow_db(airflow_home: Path) -> Path:
 def airflow_3_3() -> bool:
     """Return whether this Airflow keeps state for assets and tells tasks their partition."""
     return Version(version("apache-airflow")) >= Version("3.3")
+
+
+@pytest.fixture(scope="module")
+def client(airflow_db: Path) -> Iterator[Any]:
+    """Open the API server in this process."""
+    from airflow.api_fastapi.app import create_app
+    from fastapi.testclient import TestClient
+
+    assert airflow_db.exists()
+    with TestClient(create_app(apps="core"), raise_server_exceptions=False) as opened:
+        yield opened

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,16 +39,6 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
     made.add("by hand", *day(1))
     made.add_failure("blind", "no such file: <x>", place=place("red", 9))
     return made
-
-
-@pytest.fixture(scope="module")
-def client(airflow_db: Path) -> Iterator[Any]:
-    from airflow.api_fastapi.app import create_app
-    from fastapi.testclient import TestClient
-
-    assert airflow_db.exists()
-    with TestClient(create_app(apps="core"), raise_server_exceptions=False) as opened:
-        yield opened
 
 
 def signed_in(role: str | None) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,16 +17,6 @@ from kl_drift.airflow._reports import report_location, reports_folder, saved_tri
 from kl_drift.airflow._whereabouts import tab_path
 
 RUN = "manual__2013-02-01T00:00:00+00:00"
-
-
-@pytest.fixture(scope="module")
-def client(airflow_db: Path) -> Iterator[Any]:
-    from airflow.api_fastapi.app import create_app
-    from fastapi.testclient import TestClient
-
-    assert airflow_db.exists()
-    with TestClient(create_app(apps="core"), raise_server_exceptions=False) as opened:
-        yield opened
 
 
 def _token(role: str | None) -> str:

@@ -188,7 +188,7 @@ def test_what_comes_from_the_data_stays_text(browser, vega, site) -> None:
     with opened(browser, page_of(site, "validations"), vega) as page:
         assert page.locator("img[onerror]").count() == 0
         assert HOSTILE in words(page)
-        assert "new: '</script><b>' (" in words(page)
+        assert "'</script><b>' (25.0 %)" in words(page)
 
 
 # Every renderer, over results of every kind, damaged ones included
