@@ -14,6 +14,7 @@ from kl_drift.errors import MissingExtraError
 SECRET = "kh7Tq"  # noqa: S105 - made up, to be looked for
 
 
+@pytest.mark.slow
 def test_an_alert_reaches_every_url() -> None:
     with Hook() as one, Hook() as two:
         assert deliver([one.url, two.url], "drift in x", "dest: KL 0.1") is True
@@ -22,6 +23,7 @@ def test_an_alert_reaches_every_url() -> None:
         assert (found["title"], found["message"]) == ("drift in x", "dest: KL 0.1")
 
 
+@pytest.mark.slow
 def test_a_url_that_refuses_is_logged_without_its_secrets(caplog, capfd) -> None:
     caplog.set_level(logging.DEBUG)
     with Hook(status=500) as hook, Hook() as well:

@@ -80,6 +80,7 @@ def in_unit(value, kind):
     return math.floor(kept * factor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k in ARROW_TYPES if family_of(k) in NUMERIC], ids=str)
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)

@@ -115,6 +115,7 @@ def test_a_profile_comes_back_equal(profile: Profile, tmp_path: Path) -> None:
     assert scan(later, like=loaded) == scan(later, like=profile)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(profile=profiles())
 def test_any_profile_comes_back_equal_and_fits_its_schema(profile: Profile) -> None:

@@ -232,6 +232,7 @@ def test_moments_beyond_nanoseconds_keep_their_value(tmp_path: Path) -> None:
     assert str(fit(path)["t"].range) == "0001-01-01 00:00:00 … 9999-12-31 23:59:59.999999"
 
 
+@pytest.mark.slow
 def test_a_damaged_footer_is_an_error_or_a_finding_never_undecided(tmp_path: Path) -> None:
     generator = np.random.default_rng(5)
     table = pa.table({"x": generator.normal(size=3_000), "k": generator.choice(["a", "b"], 3_000)})
@@ -395,6 +396,7 @@ CODECS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

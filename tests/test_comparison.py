@@ -84,6 +84,7 @@ def test_the_direction_is_current_from_reference() -> None:
     assert column.kl_reverse == pytest.approx(rel_entr(q, p).sum(), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=str)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())

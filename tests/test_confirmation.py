@@ -273,6 +273,7 @@ def check(plan: kd.Plan, number: int, shift: float = 0.0) -> kd.Report:
     return kd.check(plan, current=day(number, shift), as_of=as_of)
 
 
+@pytest.mark.slow
 def test_a_drift_that_stays_warns_twice_is_drift_and_teaches_nothing(plan: kd.Plan) -> None:
     for number in range(20):
         check(plan, number)
@@ -289,6 +290,7 @@ def test_a_drift_that_stays_warns_twice_is_drift_and_teaches_nothing(plan: kd.Pl
     assert after.status is Status.OK
 
 
+@pytest.mark.slow
 def test_todays_value_never_moves_todays_limit(plan: kd.Plan) -> None:
     for number in range(16):
         check(plan, number)

@@ -219,6 +219,7 @@ def hooks() -> ModuleType:
     return load(DOCS / "hooks.py")
 
 
+@pytest.mark.slow
 def test_every_command_and_option_is_on_the_page_of_the_command_line(hooks: ModuleType) -> None:
     page = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
     written = hooks.on_page_markdown(page)

@@ -543,6 +543,7 @@ def _grown(path: Path) -> tuple[int, int, list[str]]:
     return grown, rows, counted
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_row_groups(tmp_path: Path) -> None:
     path, groups, n = tmp_path / "many.parquet", 32, 250_000
     generator = np.random.default_rng(1)
@@ -564,6 +565,7 @@ def test_memory_does_not_grow_with_the_number_of_row_groups(tmp_path: Path) -> N
     assert 20_000_000 < grown < 180_000_000
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_size_of_a_row_group(tmp_path: Path) -> None:
     n = 5_000_000
     generator = np.random.default_rng(1)
@@ -608,6 +610,7 @@ print(json.dumps([peak() - before, profile.rows]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["polars", "duckdb", "dataset", "file"])
 def test_memory_does_not_grow_with_what_is_read_lazily(kind: str, tmp_path: Path) -> None:
     generator = np.random.default_rng(1)

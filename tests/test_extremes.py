@@ -152,6 +152,7 @@ def test_the_rows_beyond_are_those_that_a_person_would_count(
             assert found[side].p_value == p_value_beyond(len(beyond), len(current), len(reference))
 
 
+@pytest.mark.slow
 def test_every_format_says_it_even_where_the_column_is_ok(tmp_path: Path) -> None:
     report = kd.compare(rows(*[2_000.0] * 40), rows())
     assert report["x"].status is Status.OK

@@ -18,6 +18,7 @@ def rates(world: str, incidents: int, rule: str = "3 of 3") -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("incidents", [1, 5])
 def test_incidents_move_no_limit_and_hide_no_drift(incidents: int) -> None:
     clean, hit = rates("daily", 0), rates("daily", incidents)
@@ -27,6 +28,7 @@ def test_incidents_move_no_limit_and_hide_no_drift(incidents: int) -> None:
     assert rates("daily", incidents, HISTORIES["PLAIN"])["seen_0.05"] < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["daily", "AR 0.5", "t2"])
 def test_three_in_a_row_are_rarely_chance(world: str) -> None:
     assert rates(world, 0)["false_episodes"] <= 6

@@ -213,6 +213,7 @@ DRAWN = st.lists(
 )
 
 
+@pytest.mark.slow
 @SLOW
 @given(
     drawn=DRAWN,
@@ -246,6 +247,7 @@ def test_profiles_come_in_the_order_of_their_moments_and_only_those_asked_for(
     ]
 
 
+@pytest.mark.slow
 @SLOW
 @given(pairs=st.lists(profiles(), min_size=1, max_size=4))
 def test_profiles_can_be_had_by_their_bins(history: History, pairs: list[Profile]) -> None:
@@ -322,6 +324,7 @@ def test_another_finding_on_the_same_profile_is_recorded_beside_the_first(
     assert len(history.profiles("flights")) == 1
 
 
+@pytest.mark.slow
 def test_of_two_that_find_nothing_at_the_same_moment_one_makes_the_history(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +362,7 @@ history.acknowledge("flights", "2013-02-01", note="snow", by="ann")
 """
 
 
+@pytest.mark.slow
 def test_processes_at_once_make_one_history_and_add_each_day_once(database: Database) -> None:
     arguments = (database.url, GOLDEN / "make_history.py", str(DAYS))
     processes = [
@@ -745,6 +749,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         History.open(path)
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

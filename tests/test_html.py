@@ -280,6 +280,7 @@ def test_names_and_texts_from_the_data_come_out_as_text() -> None:
     assert json.loads(page.scripts("application/json")[0])[0][0] == HOSTILE
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(name=st.text(min_size=1), level=st.text(st.characters(), min_size=1))
 def test_any_name_is_shown_and_can_be_encoded(name: str, level: str) -> None:

@@ -298,6 +298,7 @@ def folder_of(table: Table) -> str:
     return table.location().removeprefix("file://")
 
 
+@pytest.mark.slow
 def test_dead_files_of_an_iceberg_table_are_not_counted(catalogue: SqlCatalog) -> None:
     table = made_of(catalogue, rows(0, 500))
     folder = Path(folder_of(table))
@@ -494,6 +495,7 @@ def test_the_current_snapshot_of_such_a_plan_must_be_a_table(tmp_path: Path) -> 
         kd.check(plan)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_versions(delta: Path, tmp_path: Path) -> None:
     saved = tmp_path / "reference.json"
     done = subprocess.run(

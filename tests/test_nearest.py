@@ -150,6 +150,7 @@ def _fields(plan: kd.Plan) -> dict[str, object]:
     return {name: getattr(plan, name) for name in kd.Plan.__dataclass_fields__}
 
 
+@pytest.mark.slow
 def test_limits_are_learned_from_what_each_was_closest_to(plan: kd.Plan) -> None:
     for number in range(MIN_SNAPSHOTS + 1):
         report = kd.check(plan, current=table(20 + number, 1.0 * (number % 2)))
@@ -201,6 +202,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_names_the_closest() -> None:
     months = ["--reference", "winter=month=2013-01", "--reference", "summer=month=2013-07"]
     done = run("month=2013-06", *months, "--columns", "dep_delay,arr_delay,air_time")
@@ -215,12 +217,14 @@ def test_the_command_names_the_closest() -> None:
     assert found["best"] == "summer"
 
 
+@pytest.mark.slow
 def test_the_command_says_that_it_is_a_tie() -> None:
     names = ["--reference", "a=month=2013-01", "--reference", "b=month=2013-01"]
     done = run("month=2013-02", *names, "--columns", "carrier")
     assert done.stdout.startswith("a tie: the rows cannot tell a from b (")
 
 
+@pytest.mark.slow
 def test_a_reference_needs_a_name() -> None:
     done = run("month=2013-02", "--reference", "january")
     assert done.returncode == 3

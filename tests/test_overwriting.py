@@ -188,6 +188,7 @@ def test_the_same_part_is_merged_once_unless_insisted(
 # ---------------------------------------------------------------- files written aside
 
 
+@pytest.mark.slow
 def test_what_killed_writers_left_is_swept_by_the_next(tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     script = (

@@ -50,6 +50,7 @@ def reference() -> kd.Profile:
 # ---------------------------------------------------------------- what it is for
 
 
+@pytest.mark.slow
 def test_a_change_of_correlation_that_no_column_shows_is_certain(reference: kd.Profile) -> None:
     for seed in range(1, 41):
         report = kd.compare(normals(ROWS, 0.15, seed), reference)
@@ -58,6 +59,7 @@ def test_a_change_of_correlation_that_no_column_shows_is_certain(reference: kd.P
         assert not report["y"].detected, seed
 
 
+@pytest.mark.slow
 def test_without_a_change_pairs_are_quiet(reference: kd.Profile) -> None:
     reports = [kd.compare(normals(ROWS, 0, seed), reference) for seed in range(100, 200)]
     assert sum(report["x × y"].detected for report in reports) == 0

@@ -405,6 +405,7 @@ MISTAKES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_is_answered_with_line_key_and_remedy(mistakes, text, message) -> None:
     assert mistakes(text) == [message]
@@ -552,6 +553,7 @@ def test_what_is_escaped_is_filled_to_itself(text) -> None:
     assert (found.text, found.placeholders, found.mistakes) == (text, 0, [])
 
 
+@pytest.mark.slow
 @given(TEXTS)
 @settings(max_examples=40, deadline=None)
 def test_any_value_of_a_placeholder_survives_and_changes_nothing_else(
@@ -630,6 +632,7 @@ ANY = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.fixed_dictionaries({"version": st.just(1)}, optional=dict.fromkeys(
     ["reference", "current", "columns", "limits", "smoothing", "output"], ANY)))  # fmt: skip
 @settings(max_examples=100, deadline=None)
@@ -730,6 +733,7 @@ def test_odd_column_names_survive_a_draft(tmp_path) -> None:
     assert policy.of("another").drift == 0.05
 
 
+@pytest.mark.slow
 @given(st.lists(TEXTS, min_size=1, max_size=5, unique=True))
 @settings(max_examples=40, deadline=None)
 def test_any_column_name_survives_a_draft(tmp_path_factory, names) -> None:
@@ -740,6 +744,7 @@ def test_any_column_name_survives_a_draft(tmp_path_factory, names) -> None:
     assert [policy.of(name).drift for name in sorted(names)] == [0.5] + [0.05] * (len(names) - 1)
 
 
+@pytest.mark.slow
 @given(TEXTS.filter(lambda text: text.strip("./ ")))
 @settings(max_examples=40, deadline=None)
 def test_any_path_survives_a_draft(tmp_path_factory, path) -> None:

@@ -118,6 +118,7 @@ def test_an_identifier_is_noticed_in_a_large_reference(tmp_path: Path) -> None:
     assert str(profile["id"].range) == f"0 … {n - 1}"
 
 
+@pytest.mark.slow
 def test_more_levels_than_are_counted() -> None:
     n = 450_000
     profile = fit({"often": [f"v{i // 2}" for i in range(n)], "k": np.arange(n) % 3})

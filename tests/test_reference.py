@@ -248,6 +248,7 @@ def test_of_a_snapshot_and_its_correction_the_correction_counts(plan) -> None:
     assert report.status is kd.Status.OK
 
 
+@pytest.mark.slow
 def test_the_same_weekday_is_the_reference(plan) -> None:
     plan = plan({"same_weekday": 2})
     weekend = {5, 6}
@@ -275,6 +276,7 @@ def test_levels_that_the_bins_never_held_are_counted_as_they_came(plan, tmp_path
     assert max(report["c"].kl for report in reports[1:]) < 0.05
 
 
+@pytest.mark.slow
 def test_limits_are_learned_from_what_snapshots_did_to_their_own_reference(plan) -> None:
     """A slow walk: far from January, close to the day before."""
     plan = plan("previous")
@@ -299,6 +301,7 @@ def test_limits_are_learned_from_what_snapshots_did_to_their_own_reference(plan)
     assert limit < fixed.limit("x", ROWS) / 5
 
 
+@pytest.mark.slow
 def test_until_the_choice_finds_enough_limits_are_those_of_the_fixed_reference(plan) -> None:
     plan = plan("same_month_last_year")
     for number in range(MIN_SNAPSHOTS + 1):
@@ -396,6 +399,7 @@ def test_a_check_that_cannot_know_the_day_is_refused_before_anything_is_read(pla
         kd.check(weekday, current=kd.Snapshot(path="x", as_of="2013-02-02"), as_of="2013-02-01")
 
 
+@pytest.mark.slow
 def test_the_day_is_told_on_the_command_line(tmp_path: Path) -> None:
     for number in range(3):
         pq.write_table(table(number), tmp_path / f"{number}.parquet")

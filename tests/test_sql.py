@@ -143,6 +143,7 @@ def test_findings_are_those_of_the_core(lite) -> None:
     assert findings == {"gone": "missing", "other": "type changed", "new one": "new", "kept": ""}
 
 
+@pytest.mark.slow
 def test_hundreds_of_columns_are_counted_by_a_query_for_each_two_hundred(lite) -> None:
     names = [f"c{place}" for place in range(401)]
     reference = kd.fit({name: [0.5, 1.5, 2.5] * 10 for name in names})

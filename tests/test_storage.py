@@ -235,6 +235,7 @@ def test_google_options() -> None:
     assert by_uri[1] == "bucket/x"
 
 
+@pytest.mark.slow
 def test_google_gives_up_within_the_time_limit() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

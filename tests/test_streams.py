@@ -105,6 +105,7 @@ STREAMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("out", "err"), STREAMS)
 def test_the_exit_code_does_not_depend_on_the_streams(folder: Path, out: str, err: str) -> None:
     cases = [{"arguments": each, "out": out, "err": err} for each, _ in COMMANDS.values()]
@@ -112,6 +113,7 @@ def test_the_exit_code_does_not_depend_on_the_streams(folder: Path, out: str, er
     assert dict(zip(COMMANDS, codes, strict=True)) == {n: code for n, (_, code) in COMMANDS.items()}
 
 
+@pytest.mark.slow
 def test_a_report_that_finds_no_room_is_a_failure(folder: Path) -> None:
     cases = [
         {"arguments": each, "out": "full", "err": str(folder / f"{name}.err")}
@@ -124,6 +126,7 @@ def test_a_report_that_finds_no_room_is_a_failure(folder: Path) -> None:
             assert (folder / f"{name}.err").read_text() == said
 
 
+@pytest.mark.slow
 def test_a_closed_standard_error_does_not_change_the_output(folder: Path) -> None:
     cases = [
         {"arguments": COMMANDS["drift"][0], "out": str(folder / f"{err}.out"), "err": err}
@@ -136,6 +139,7 @@ def test_a_closed_standard_error_does_not_change_the_output(folder: Path) -> Non
     assert {(folder / f"{err}.out").read_text() for err in ("closed", "full", "broken")} == {plain}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["C", "de_DE.ISO-8859-1"])
 def test_documents_are_utf_8_whatever_the_locale(folder: Path, locale: str) -> None:
     command = [sys.executable, "-m", "kl_drift", *COMMANDS["json"][0]]
@@ -148,6 +152,7 @@ def test_documents_are_utf_8_whatever_the_locale(folder: Path, locale: str) -> N
     assert json.loads(done.stdout.decode("utf-8"))["columns"][0]["name"] == "größe"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "code", "said"),
     [
@@ -180,6 +185,7 @@ def test_a_signal_ends_it_with_one_line(
     assert (process.returncode, err) == (code, said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raised", "said"),
     [

@@ -36,6 +36,7 @@ def test_too_few_rows_fail_unless_they_may_pass() -> None:
     assert assert_no_drift(FEW, JANUARY, undecided=True).status == "undecided"
 
 
+@pytest.mark.slow
 def test_a_test_of_drift_needs_no_hypothesis() -> None:
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"

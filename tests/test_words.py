@@ -176,6 +176,7 @@ def outcome(plan: Path, day: str) -> Iterator[object]:
     yield [(each.status, each.digest) for each in history.reports("plan")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", ["a", "b"])
 def test_other_words_change_no_verdict_no_file_and_no_exit_code(
     plan: Path, day: str, monkeypatch: pytest.MonkeyPatch

@@ -46,6 +46,7 @@ def floats_near_edges(draw):
         )
 
 
+@pytest.mark.slow
 @given(floats_near_edges())
 @MANY
 def test_floats_fall_where_a_search_finds_them(drawn) -> None:
@@ -109,6 +110,7 @@ def on_a_side(counts, over):
     return [*kept.tolist(), int(rest), int(counts[over.null_cell])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)
 @given(data=st.data())
 @FEW
@@ -131,6 +133,7 @@ def test_the_marginals_of_a_pair_are_what_either_column_counts_alone(kind, data)
     assert same(before + after, count_pair(over, one.side(array), two.side(other)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ARROW_TYPES, ids=str)
 @given(data=st.data())
 @FEW
@@ -164,6 +167,7 @@ def test_an_encoding_changes_nothing(data) -> None:
     assert same(counts.count(runs), total)
 
 
+@pytest.mark.slow
 @given(st.data())
 @MANY
 def test_leaving_out_an_edge_joins_two_cells_and_never_raises_the_divergence(data) -> None:
@@ -193,6 +197,7 @@ def test_leaving_out_an_edge_joins_two_cells_and_never_raises_the_divergence(dat
     assert 0 <= divergences[0] <= divergences[1] + 1e-12
 
 
+@pytest.mark.slow
 @given(
     table=arrow_tables(types=[k for k in ARROW_TYPES if k not in RUN_END_ENCODED]), data=st.data()
 )

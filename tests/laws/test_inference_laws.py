@@ -140,6 +140,7 @@ def test_the_noise_floor_lies_above_its_mean(current_rows, reference_rows, cells
     assert noise_floor(current_rows, math.inf, cells) < floor
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**9), st.integers(1, 10**9), st.integers(0, 10**9))
 def test_one_more_row_beyond_multiplies_by_one_more_chance(beyond, more, reference_rows) -> None:
     rows = beyond + more

@@ -30,6 +30,7 @@ from kl_drift.testing import (
 LAW = settings(max_examples=100, deadline=None)
 
 
+@pytest.mark.slow
 @given(same_bins(count=3))
 @LAW
 def test_merging_is_associative_and_commutative(three) -> None:
@@ -40,6 +41,7 @@ def test_merging_is_associative_and_commutative(three) -> None:
         assert_profiles_equal(merge(order, repeated=True), merge(three, repeated=True))
 
 
+@pytest.mark.slow
 @given(same_bins(count=3))
 @LAW
 def test_the_rows_of_parts_sum_to_the_rows_of_the_whole(parts) -> None:
@@ -53,6 +55,7 @@ def test_the_rows_of_parts_sum_to_the_rows_of_the_whole(parts) -> None:
             assert column.histogram.nulls == column.nulls
 
 
+@pytest.mark.slow
 @given(same_bins(count=2))
 @LAW
 def test_merging_leaves_the_parts_as_they_were(two) -> None:
@@ -83,6 +86,7 @@ def test_unseen_levels_are_exact_for_those_kept(parts) -> None:
     assert_profiles_equal(whole, merge([*map(part, reversed(parts)), part({})], repeated=True))
 
 
+@pytest.mark.slow
 @given(profiles(), profiles())
 @LAW
 def test_other_bins_are_refused_by_both_digests_and_the_columns(one, two) -> None:
@@ -102,6 +106,7 @@ def test_other_bins_are_refused_by_both_digests_and_the_columns(one, two) -> Non
     assert all(name in message for name in sorted(differ)[:5])
 
 
+@pytest.mark.slow
 @given(profiles(), profiles())
 @LAW
 def test_equal_bins_and_only_they_have_equal_digests(one, two) -> None:
@@ -156,6 +161,7 @@ def test_junk_makes_no_bins(junk) -> None:
         bins_from_dict(junk)
 
 
+@pytest.mark.slow
 @given(same_bins(count=2))
 @LAW
 def test_the_divergence_of_any_two_profiles_is_a_finite_number_of_at_least_0(two) -> None:
@@ -172,6 +178,7 @@ def test_the_divergence_of_any_two_profiles_is_a_finite_number_of_at_least_0(two
         assert 0 <= column.kl_reverse < np.inf
 
 
+@pytest.mark.slow
 @given(profiles())
 @LAW
 def test_a_profile_has_not_drifted_from_itself(profile) -> None:

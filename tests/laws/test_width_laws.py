@@ -35,6 +35,7 @@ def table(values: object) -> pa.Table:
     return pa.table({"x": pa.array(values)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binning", BINNINGS, ids=str)
 @given(parts=COLUMNS)
 @settings(max_examples=40, deadline=None)
