@@ -11,6 +11,7 @@ from kl_drift.judging.limits import Trend
 from kl_drift.judging.policy import (
     Evidence,
     Finding,
+    Incomparable,
     Policy,
     Statistic,
     Verdict,
@@ -72,7 +73,7 @@ def column(name: str, evidence: Evidence, policy: Policy) -> ColumnReport:
     )
 
 
-def found(finding: Finding) -> ColumnReport:
+def found(finding: Incomparable) -> ColumnReport:
     return ColumnReport(
         name=finding,
         verdict=decide_finding(finding),
@@ -135,8 +136,8 @@ def ways() -> dict[str, ColumnReport]:
             decided[f"{statistic} noise"] = (noisy, Policy(statistic=statistic))
     columns = {name: column(name, *each) for name, each in decided.items()}
     moved = nulls_moved(replace(QUIET, kl=0.0161, kl_null=0.0161, null_lower=0.0143))
-    findings = [each for each in get_args(Finding) if each not in ("", "nulls moved")]
-    columns |= {finding: found(finding) for finding in findings} | {moved.name: moved}
+    columns |= {each: found(each) for each in get_args(Incomparable)} | {moved.name: moved}
+    assert {each.finding for each in columns.values()} == set(get_args(Finding))
     assert {each.verdict.which for each in columns.values()} == set(get_args(Which))
     return columns
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from kl_drift.judging.measurement import (
 )
 from kl_drift.judging.policy import (
     Evidence,
-    Finding,
+    Incomparable,
     Policy,
     Verdict,
     decide,
@@ -157,7 +157,9 @@ def _side(profile: Profile) -> Side:
     )
 
 
-def _finding(name: str, current: ColumnProfile | None, reference: ColumnProfile | None) -> Finding:
+def _finding(
+    name: str, current: ColumnProfile | None, reference: ColumnProfile | None
+) -> Incomparable | Literal[""]:
     """Say what is wrong with a column that is not counted on both sides; empty: nothing."""
     if reference is None:
         return "new"
@@ -176,7 +178,7 @@ def _finding(name: str, current: ColumnProfile | None, reference: ColumnProfile 
 
 
 def _report_finding(
-    name: str, finding: Finding, current: Profile, reference: Profile
+    name: str, finding: Incomparable, current: Profile, reference: Profile
 ) -> ColumnReport:
     found, expected = current.columns.get(name), reference.columns.get(name)
     why = found and found.why

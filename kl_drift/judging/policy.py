@@ -38,7 +38,10 @@ def worst(statuses: Iterable[Status]) -> Status:
     return max(statuses, key=lambda status: status.severity, default=Status.UNDECIDED)
 
 
-Finding: TypeAlias = Literal["", "missing", "new", "type changed", "nulls moved"]
+Incomparable: TypeAlias = Literal["missing", "new", "type changed"]
+"""Why the values of a column cannot be compared at all."""
+
+Finding: TypeAlias = Literal["", Incomparable, "nulls moved"]
 """What is wrong with a column as a whole; empty where its values could be compared.
 
 ``nulls moved``: its values are not judged, and its share of nulls exceeds its limit.
@@ -444,7 +447,7 @@ def _by_nulls(evidence: Evidence, limits: Policy) -> Verdict:
     )
 
 
-_FINDINGS: Mapping[Finding, Status] = {
+_FINDINGS: Mapping[Incomparable, Status] = {
     "missing": Status.DRIFT,
     "type changed": Status.DRIFT,
     "new": Status.WARN,
@@ -475,6 +478,6 @@ def decide_nulls(column: str, evidence: Evidence, policy: Policy) -> Verdict | N
     return _by_nulls(evidence, limits)
 
 
-def decide_finding(finding: Finding) -> Verdict:
+def decide_finding(finding: Incomparable) -> Verdict:
     """Judge a column whose values cannot be compared: never ``ok``."""
     return Verdict(status=_FINDINGS[finding], which="finding")
